@@ -1,0 +1,188 @@
+//! What every gRPC call passes before its handler: one tower layer, one step per file.
+//!
+//! In this order: [`guard`] (is it gRPC at all), [`identity`] (who calls, may they), [`shed`] (is there room),
+//! the deadline, and a net under panics. Health and reflection pass the guard only.
+
+mod guard;
+pub mod identity;
+mod shed;
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt;
+use http::{Request, Response};
+use tonic::{Status, body::Body};
+use tower::{Layer, Service};
+use tracing::Instrument;
+
+pub use self::identity::{Caller, Identities, Role};
+use self::{identity::Permissions, shed::Room};
+use crate::errors;
+
+/// When a call has to be answered. Every call has one.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline(pub Instant);
+
+/// What the gate needs to know of its service.
+pub struct GateConfig {
+    /// Domain of the errors, e.g. `invitations.v1`.
+    pub domain: &'static str,
+    /// Which role each rpc asks for.
+    pub permissions: &'static [(&'static str, Role)],
+    /// Who may call.
+    pub identities: Identities,
+    /// Calls worked on at once, over all connections; one more is refused.
+    pub max_in_flight: usize,
+    /// Longest time for a call; a caller's `grpc-timeout` can only shorten it.
+    pub max_duration: Duration,
+}
+
+/// The layer.
+#[derive(Clone)]
+pub struct Gate(Arc<Shared>);
+
+struct Shared {
+    domain: &'static str,
+    permissions: Permissions,
+    identities: Identities,
+    room: Room,
+    max_duration: Duration,
+}
+
+impl Gate {
+    /// A gate as configured.
+    pub fn new(config: GateConfig) -> Self {
+        Self(Arc::new(Shared {
+            domain: config.domain,
+            permissions: Permissions::new(config.permissions),
+            identities: config.identities,
+            room: Room::new(config.max_in_flight),
+            max_duration: config.max_duration,
+        }))
+    }
+}
+
+impl<S> Layer<S> for Gate {
+    type Service = Gated<S>;
+
+    fn layer(&self, inner: S) -> Gated<S> {
+        Gated {
+            inner,
+            shared: self.0.clone(),
+        }
+    }
+}
+
+/// A service behind the gate.
+#[derive(Clone)]
+pub struct Gated<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+impl<S> Service<Request<Body>> for Gated<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let ready = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, ready);
+        let shared = self.shared.clone();
+        Box::pin(async move { Ok(shared.pass(inner, request).await) })
+    }
+}
+
+impl Shared {
+    async fn pass<S>(&self, mut inner: S, request: Request<Body>) -> Response<Body>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send,
+        S::Future: Send,
+    {
+        if let Some(status) = guard::refusal(&request) {
+            let mut refused = Response::new(Body::empty());
+            *refused.status_mut() = status;
+            return refused;
+        }
+        if is_open(request.uri().path()) {
+            return inner.call(request).await.unwrap_or_else(|never| match never {});
+        }
+        let started = Instant::now();
+        let rpc = self.permissions.name(request.uri().path());
+        let span = tracing::info_span!("rpc", rpc, trace_id = guard::trace_id(&request));
+        let response = self
+            .admit(inner, request, started)
+            .instrument(span)
+            .await
+            .unwrap_or_else(|status| status.into_http());
+        let code =
+            Status::from_header_map(response.headers()).map_or(tonic::Code::Ok, |status| status.code());
+        metrics::counter!("grpc_requests_total", "rpc" => rpc, "code" => format!("{code:?}")).increment(1);
+        metrics::histogram!("grpc_request_seconds", "rpc" => rpc).record(started.elapsed().as_secs_f64());
+        response
+    }
+
+    async fn admit<S>(
+        &self,
+        mut inner: S,
+        mut request: Request<Body>,
+        started: Instant,
+    ) -> Result<Response<Body>, Status>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send,
+        S::Future: Send,
+    {
+        let role = self.permissions.role(request.uri().path())?;
+        let caller = self.identities.caller(request.headers(), self.domain)?;
+        caller.require(role, self.domain)?;
+        let _place = self.room.enter(self.domain)?;
+        let allowed =
+            guard::timeout(&request).map_or(self.max_duration, |asked| asked.min(self.max_duration));
+        let deadline = started + allowed;
+        request.extensions_mut().insert(Deadline(deadline));
+        request.extensions_mut().insert(caller);
+        // The deadline is ours to answer: tonic's own answer to an expired grpc-timeout is CANCELLED.
+        request.headers_mut().remove("grpc-timeout");
+        let answer = AssertUnwindSafe(inner.call(request)).catch_unwind();
+        match tokio::time::timeout_at(deadline.into(), answer).await {
+            Ok(Ok(response)) => Ok(response.unwrap_or_else(|never| match never {})),
+            Ok(Err(_panic)) => {
+                tracing::error!("the handler panicked; the line before this one says where");
+                Err(errors::internal(self.domain))
+            }
+            Err(_elapsed) => Err(errors::deadline_exceeded(self.domain)),
+        }
+    }
+}
+
+/// Health and reflection answer everybody, at any load.
+fn is_open(path: &str) -> bool {
+    path.starts_with("/grpc.health.v1.Health/") || path.starts_with("/grpc.reflection.")
+}
+
+/// The caller and the deadline that the gate noted on a request.
+pub fn noted<T>(request: &tonic::Request<T>) -> (Caller, Instant) {
+    let extensions = request.extensions();
+    let caller = extensions
+        .get::<Caller>()
+        .expect("the gate notes the caller")
+        .clone();
+    let Deadline(deadline) = extensions.get::<Deadline>().expect("the gate notes the deadline");
+    (caller, *deadline)
+}

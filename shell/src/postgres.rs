@@ -1,0 +1,302 @@
+//! Postgres through Diesel and r2d2: pools, blocking work off the async threads, migrations.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use diesel::{
+    Connection, PgConnection, RunQueryDsl,
+    r2d2::{ConnectionManager, CustomizeConnection},
+    result::{DatabaseErrorKind, Error as DieselError},
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
+
+/// A pool of connections.
+pub type Pool = r2d2::Pool<ConnectionManager<PgConnection>>;
+
+/// Longest wait for a connection from the pool.
+const CHECKOUT: Duration = Duration::from_secs(2);
+
+/// Advisory lock under which migrations run, so that several starting processes do not race.
+const MIGRATION_LOCK: i64 = 0x696e_7669_7465;
+
+/// Settings of the database.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DatabaseArgs {
+    /// Postgres connection string, e.g. postgres://user:password@host/name; @FILE reads it from a file
+    #[arg(long, env = "DATABASE_URL", value_parser = secret, hide_env_values = true)]
+    pub database_url: SecretString,
+    /// Connections for reads and background work
+    #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub database_connections: u32,
+    /// Longest time for one statement, in milliseconds
+    #[arg(long, env = "STATEMENT_TIMEOUT_MS", default_value_t = 10_000)]
+    pub statement_timeout_ms: u32,
+}
+
+/// Reads a secret setting; `@FILE` stands for the file's content.
+pub fn secret(value: &str) -> Result<SecretString, String> {
+    let Some(path) = value.strip_prefix('@') else {
+        return Ok(SecretString::from(value));
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+    Ok(SecretString::from(text.trim()))
+}
+
+/// Refuses a connection string that would send data in clear over a network.
+pub fn check_url(url: &SecretString) -> Result<(), String> {
+    let url = url.expose_secret();
+    let hosts = hosts(url);
+    let local = |host: &str| {
+        host.is_empty()
+            || host.starts_with('/')
+            || host.starts_with("%2F")
+            || host == "localhost"
+            || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    };
+    if hosts.iter().all(|host| local(host)) || url.contains("sslmode=verify-full") {
+        return Ok(());
+    }
+    Err("DATABASE_URL names a host beyond loopback: add sslmode=verify-full (and sslrootcert), so that nobody can read along".to_owned())
+}
+
+/// The hosts a connection string names, in either of libpq's forms.
+fn hosts(url: &str) -> Vec<String> {
+    if let Some(rest) = url
+        .strip_prefix("postgres://")
+        .or_else(|| url.strip_prefix("postgresql://"))
+    {
+        let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let authority = authority.split('/').next().unwrap_or_default();
+        let authority = authority.rsplit('@').next().unwrap_or_default();
+        let named = authority.split(',').map(|host| match host.strip_prefix('[') {
+            Some(v6) => v6.split(']').next().unwrap_or_default().to_owned(),
+            None => host.split(':').next().unwrap_or_default().to_owned(),
+        });
+        let also = query.split('&').filter_map(|pair| {
+            pair.strip_prefix("host=")
+                .or_else(|| pair.strip_prefix("hostaddr="))
+        });
+        return named.chain(also.map(str::to_owned)).collect();
+    }
+    url.split_whitespace()
+        .filter_map(|pair| {
+            pair.strip_prefix("host=")
+                .or_else(|| pair.strip_prefix("hostaddr="))
+        })
+        .flat_map(|hosts| hosts.split(','))
+        .map(|host| host.trim_matches('\'').to_owned())
+        .collect()
+}
+
+/// `SET`s that a pool's connections begin with: name and value.
+pub type SessionSettings = Vec<(String, String)>;
+
+/// A pool whose connections are opened when they are needed, so that a service starts without its database.
+pub fn pool(url: &SecretString, size: u32, settings: SessionSettings) -> Pool {
+    r2d2::Pool::builder()
+        .max_size(size)
+        .min_idle(Some(0))
+        .connection_timeout(CHECKOUT)
+        .error_handler(Box::new(LogFaults))
+        .connection_customizer(Box::new(Settings(settings)))
+        .build_unchecked(ConnectionManager::new(url.expose_secret()))
+}
+
+/// r2d2's own handler prints what libpq says; that is right for a log, once it is a line of ours.
+#[derive(Debug)]
+struct LogFaults;
+
+impl r2d2::HandleError<diesel::r2d2::Error> for LogFaults {
+    fn handle_error(&self, error: diesel::r2d2::Error) {
+        let error = error.to_string().replace('\n', " ");
+        tracing::warn!(error, "cannot connect to the database; will try again");
+    }
+}
+
+#[derive(Debug)]
+struct Settings(SessionSettings);
+
+impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Settings {
+    fn on_acquire(&self, connection: &mut PgConnection) -> Result<(), diesel::r2d2::Error> {
+        for (name, value) in &self.0 {
+            diesel::sql_query("SELECT set_config($1, $2, false)")
+                .bind::<diesel::sql_types::Text, _>(name)
+                .bind::<diesel::sql_types::Text, _>(value)
+                .execute(connection)
+                .map_err(diesel::r2d2::Error::QueryError)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why database work gave no result.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The caller's deadline passed first.
+    #[error("the deadline passed before the database answered")]
+    Deadline,
+    /// No connection, or it was lost.
+    #[error("the database cannot be reached")]
+    Unavailable,
+    /// The statement failed.
+    #[error("the database refused the statement: {0}")]
+    Statement(DieselError),
+}
+
+impl From<DieselError> for DatabaseError {
+    fn from(error: DieselError) -> Self {
+        if is_connection_lost(&error) {
+            Self::Unavailable
+        } else {
+            Self::Statement(error)
+        }
+    }
+}
+
+/// Whether the connection is gone. What the statement did is then unknown.
+pub fn is_connection_lost(error: &DieselError) -> bool {
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _)
+        | DieselError::BrokenTransactionManager => true,
+        // Diesel has no kind for the server's own shutdown (57P01 to 57P03).
+        DieselError::DatabaseError(_, information) => {
+            let text = information.message();
+            text.starts_with("terminating connection") || text.starts_with("the database system is")
+        }
+        _ => false,
+    }
+}
+
+/// A pool, and as many permits as it has connections. A permit is held until the work ends, also when nobody waits
+/// for it any more.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool,
+    permits: Arc<Semaphore>,
+}
+
+impl Database {
+    /// The pool that `args` describe.
+    pub fn new(args: &DatabaseArgs) -> Self {
+        let settings = vec![(
+            "statement_timeout".to_owned(),
+            args.statement_timeout_ms.to_string(),
+        )];
+        let size = args.database_connections;
+        Self {
+            pool: pool(&args.database_url, size, settings),
+            permits: Arc::new(Semaphore::new(size as usize)),
+        }
+    }
+
+    /// Runs `work` with a connection, on a thread where it may block. Gives up waiting at `deadline`; the work itself
+    /// then still runs to its end.
+    pub async fn run<T, F>(&self, deadline: Instant, work: F) -> Result<T, DatabaseError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut PgConnection) -> Result<T, DieselError> + Send + 'static,
+    {
+        let whole = async {
+            let permit = self.permits.clone().acquire_owned().await.expect("never closed");
+            let pool = self.pool.clone();
+            #[expect(clippy::disallowed_methods, reason = "the lawful place: a permit bounds it")]
+            let done = tokio::task::spawn_blocking(move || {
+                let _permit = permit;
+                let left = deadline.saturating_duration_since(Instant::now()).min(CHECKOUT);
+                let mut connection = pool.get_timeout(left).map_err(|_| DatabaseError::Unavailable)?;
+                work(&mut connection).map_err(DatabaseError::from)
+            });
+            done.await.unwrap_or(Err(DatabaseError::Unavailable))
+        };
+        tokio::time::timeout_at(deadline.into(), whole)
+            .await
+            .unwrap_or(Err(DatabaseError::Deadline))
+    }
+
+    /// Whether the database answers, asked with a second's patience.
+    pub async fn ping(&self) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        self.run(deadline, |connection| {
+            diesel::sql_query("SELECT 1").execute(connection)
+        })
+        .await
+        .is_ok()
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Database")
+    }
+}
+
+/// Brings the database up to date, under a lock that other starting processes wait for.
+pub fn migrate(url: &SecretString, migrations: EmbeddedMigrations) -> Result<(), String> {
+    let mut connection = PgConnection::establish(url.expose_secret()).map_err(|error| error.to_string())?;
+    let lock =
+        |text: &'static str| diesel::sql_query(text).bind::<diesel::sql_types::BigInt, _>(MIGRATION_LOCK);
+    lock("SELECT pg_advisory_lock($1)")
+        .execute(&mut connection)
+        .map_err(|error| error.to_string())?;
+    let applied = connection
+        .run_pending_migrations(migrations)
+        .map_err(|error| error.to_string())?;
+    for version in &applied {
+        tracing::info!(%version, "migrated");
+    }
+    lock("SELECT pg_advisory_unlock($1)")
+        .execute(&mut connection)
+        .map_err(|error| error.to_string())?;
+    Ok(())
+}
+
+/// Migrates as soon as the database can be reached.
+pub async fn migrate_when_reachable(url: SecretString, migrations: fn() -> EmbeddedMigrations) {
+    loop {
+        let url = url.clone();
+        #[expect(clippy::disallowed_methods, reason = "once at start")]
+        let tried = tokio::task::spawn_blocking(move || migrate(&url, migrations())).await;
+        match tried {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => {
+                let error = error.replace('\n', " ");
+                tracing::warn!(error, "cannot migrate the database; will try again in a second");
+            }
+            Err(_panic) => tracing::error!("the migration panicked; will try again in a second"),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remote_database_needs_tls() {
+        for right in [
+            "postgres:///db?host=/tmp/x",
+            "postgres://u:p@localhost/db",
+            "postgres://u:p@127.0.0.1:5432/db",
+            "postgres://u@[::1]:5432/db",
+            "host=/run/pg user=postgres dbname=x",
+            "postgres://u:p@db.example/db?sslmode=verify-full&sslrootcert=x",
+        ] {
+            assert!(check_url(&SecretString::from(right)).is_ok(), "{right}");
+        }
+        for wrong in [
+            "postgres://u:p@db.example/db",
+            "postgres://u:p@db.example:5432/db?sslmode=require",
+            "postgres:///db?host=db.example",
+            "host=db.example dbname=x",
+            "host=/tmp,db.example dbname=x",
+        ] {
+            assert!(check_url(&SecretString::from(wrong)).is_err(), "{wrong}");
+        }
+    }
+}

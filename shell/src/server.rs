@@ -1,0 +1,133 @@
+//! The servers themselves: gRPC and HTTP listeners, limits, reflection, a shutdown with an end.
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::{Router, http::StatusCode, routing::get};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    service::Routes,
+    transport::{Server, server::TcpIncoming},
+};
+
+use crate::{gate::Gate, health::Readiness, metrics};
+
+/// A running service.
+pub struct Serving {
+    /// Where gRPC is served.
+    pub grpc: SocketAddr,
+    /// Where pages, metrics and health are served.
+    pub http: SocketAddr,
+    /// Ends when the service has shut down.
+    pub done: JoinHandle<()>,
+}
+
+/// The listeners of a service.
+pub struct Listeners {
+    /// For gRPC.
+    pub grpc: TcpListener,
+    /// For pages, metrics and health.
+    pub http: TcpListener,
+}
+
+/// Serves until `stop`, then waits for calls under way, at most `patience`: a peer that opens a connection and says
+/// nothing would hold up a graceful shutdown for ever.
+pub async fn serve(
+    listeners: Listeners,
+    gate: Gate,
+    routes: Routes,
+    pages: Router,
+    stop: CancellationToken,
+    patience: Duration,
+) {
+    let incoming = TcpIncoming::from(listeners.grpc)
+        .with_nodelay(Some(true))
+        .with_keepalive(Some(Duration::from_secs(60)));
+    let grpc = Server::builder()
+        .max_concurrent_streams(256)
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .http2_max_pending_accept_reset_streams(Some(20))
+        .http2_max_header_list_size(8_192)
+        .layer(gate)
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+    let http = axum::serve(listeners.http, pages)
+        .with_graceful_shutdown(stop.clone().cancelled_owned())
+        .into_future();
+    let both = async {
+        let (grpc, http) = tokio::join!(grpc, http);
+        if let Err(error) = grpc {
+            tracing::error!(%error, "the gRPC server ended");
+        }
+        if let Err(error) = http {
+            tracing::error!(%error, "the HTTP server ended");
+        }
+    };
+    let limit = async {
+        stop.cancelled().await;
+        tokio::time::sleep(patience).await;
+    };
+    tokio::select! {
+        () = both => {}
+        () = limit => tracing::warn!("calls or connections were still open at the end of the shutdown's patience"),
+    }
+}
+
+/// `/metrics`, `/healthz` (the process lives) and `/readyz` (it can do its work).
+pub fn operations_router(readiness: Readiness) -> Router {
+    let metrics = metrics::handle();
+    Router::new()
+        .route("/metrics", get(move || async move { metrics.render() }))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route(
+            "/readyz",
+            get(move || async move {
+                if readiness.is_ready() {
+                    (StatusCode::OK, "ready\n")
+                } else {
+                    (
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "not ready: the database does not answer\n",
+                    )
+                }
+            }),
+        )
+}
+
+/// Adds reflection (v1 and v1alpha) over the given encoded descriptor sets.
+pub fn with_reflection(routes: Routes, descriptors: &[&'static [u8]]) -> Routes {
+    let builder = || {
+        descriptors
+            .iter()
+            .fold(tonic_reflection::server::Builder::configure(), |builder, set| {
+                builder.register_encoded_file_descriptor_set(set)
+            })
+    };
+    routes
+        .add_service(builder().build_v1().expect("our descriptors are whole"))
+        .add_service(builder().build_v1alpha().expect("our descriptors are whole"))
+}
+
+/// A token that SIGTERM or SIGINT cancels. The second signal ends the process at once.
+pub fn stop_on_signal() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let cancelled = stop.clone();
+    let mut terminate = signal(SignalKind::terminate()).expect("the runtime has signals");
+    let mut interrupt = signal(SignalKind::interrupt()).expect("the runtime has signals");
+    tokio::spawn(async move {
+        let mut next =
+            async || tokio::select! { _ = terminate.recv() => "SIGTERM", _ = interrupt.recv() => "SIGINT" };
+        let name = next().await;
+        tracing::info!(signal = name, "shutting down");
+        cancelled.cancel();
+        next().await;
+        tracing::warn!("second signal: ending at once");
+        std::process::exit(130);
+    });
+    stop
+}
