@@ -1,1 +1,5 @@
+//! invitations-svc: invitations between members of a professional network.
 
+pub mod domain;
+pub mod ledger;
+pub mod store;

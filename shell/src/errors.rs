@@ -5,6 +5,8 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::postgres::DatabaseError;
+
 /// A refusal with its stable reason (google.rpc.ErrorInfo).
 pub fn refusal(code: Code, domain: &str, reason: &str, message: &str) -> Status {
     Status::with_error_details(
@@ -19,6 +21,31 @@ pub fn retry(domain: &str, reason: &str, message: &str, delay: Duration) -> Stat
     let mut details = ErrorDetails::with_error_info(reason, domain, HashMap::new());
     details.set_retry_info(Some(delay));
     Status::with_error_details(Code::Unavailable, message, details)
+}
+
+/// The database does not answer. Nothing was done.
+pub fn unavailable(domain: &str) -> Status {
+    let message = "the service cannot reach its database; nothing was done";
+    retry(domain, "DATABASE_UNAVAILABLE", message, Duration::from_secs(1))
+}
+
+/// INVALID_ARGUMENT with a reason of its own, for one field (google.rpc.BadRequest).
+pub fn field_refusal(domain: &str, reason: &str, field: &str, description: &str) -> Status {
+    let mut details = ErrorDetails::with_bad_request_violation(field, description);
+    details.set_error_info(reason, domain, HashMap::new());
+    Status::with_error_details(Code::InvalidArgument, format!("{field}: {description}"), details)
+}
+
+/// What a failed piece of database work tells its caller; the log has the rest.
+pub fn from_database(domain: &str, error: &DatabaseError) -> Status {
+    match error {
+        DatabaseError::Deadline => deadline_exceeded(domain),
+        DatabaseError::Unavailable => unavailable(domain),
+        DatabaseError::Statement(_) => {
+            tracing::error!(%error, "a statement failed; its caller got INTERNAL");
+            internal(domain)
+        }
+    }
 }
 
 /// The call's deadline passed; what it did is unknown.

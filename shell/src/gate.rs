@@ -1,7 +1,7 @@
 //! What every gRPC call passes before its handler: one tower layer, one step per file.
 //!
-//! In this order: [`guard`] (is it gRPC at all), [`identity`] (who calls, may they), [`shed`] (is there room),
-//! the deadline, and a net under panics. Health and reflection pass the guard only.
+//! In this order: [`guard`] (is it gRPC at all), [`identity`] (who calls, may they), readiness, [`shed`] (is there
+//! room), the deadline, and a net under panics. Health and reflection pass the guard only.
 
 mod guard;
 pub mod identity;
@@ -25,7 +25,7 @@ use tracing::Instrument;
 
 pub use self::identity::{Caller, Identities, Role};
 use self::{identity::Permissions, shed::Room};
-use crate::errors;
+use crate::{errors, health::Readiness};
 
 /// When a call has to be answered. Every call has one.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +39,8 @@ pub struct GateConfig {
     pub permissions: &'static [(&'static str, Role)],
     /// Who may call.
     pub identities: Identities,
+    /// While the service cannot do its work, calls are refused at once.
+    pub readiness: Readiness,
     /// Calls worked on at once, over all connections; one more is refused.
     pub max_in_flight: usize,
     /// Longest time for a call; a caller's `grpc-timeout` can only shorten it.
@@ -53,6 +55,7 @@ struct Shared {
     domain: &'static str,
     permissions: Permissions,
     identities: Identities,
+    readiness: Readiness,
     room: Room,
     max_duration: Duration,
 }
@@ -64,6 +67,7 @@ impl Gate {
             domain: config.domain,
             permissions: Permissions::new(config.permissions),
             identities: config.identities,
+            readiness: config.readiness,
             room: Room::new(config.max_in_flight),
             max_duration: config.max_duration,
         }))
@@ -151,6 +155,9 @@ impl Shared {
         let role = self.permissions.role(request.uri().path())?;
         let caller = self.identities.caller(request.headers(), self.domain)?;
         caller.require(role, self.domain)?;
+        if !self.readiness.is_ready() {
+            return Err(errors::unavailable(self.domain));
+        }
         let _place = self.room.enter(self.domain)?;
         let allowed =
             guard::timeout(&request).map_or(self.max_duration, |asked| asked.min(self.max_duration));

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 pub type Pool = r2d2::Pool<ConnectionManager<PgConnection>>;
 
 /// Longest wait for a connection from the pool.
-const CHECKOUT: Duration = Duration::from_secs(2);
+const CHECKOUT: Duration = Duration::from_secs(1);
 
 /// Advisory lock under which migrations run, so that several starting processes do not race.
 const MIGRATION_LOCK: i64 = 0x696e_7669_7465;
@@ -218,14 +218,22 @@ impl Database {
             .unwrap_or(Err(DatabaseError::Deadline))
     }
 
-    /// Whether the database answers, asked with a second's patience.
+    /// Whether the database answers within two seconds.
     pub async fn ping(&self) -> bool {
-        let deadline = Instant::now() + Duration::from_secs(1);
+        let deadline = Instant::now() + Duration::from_secs(2);
         self.run(deadline, |connection| {
             diesel::sql_query("SELECT 1").execute(connection)
         })
         .await
         .is_ok()
+    }
+
+    /// One connection of its own for [`Database::ping`], so that a busy pool does not look like a dead database.
+    pub fn for_health(args: &DatabaseArgs) -> Self {
+        Self::new(&DatabaseArgs {
+            database_connections: 1,
+            ..args.clone()
+        })
     }
 }
 

@@ -1,0 +1,2 @@
+DROP FUNCTION fence(bigint, bigint);
+DROP TABLE outbox_dead, outbox, request, connection, received, sent, pair, account, member;

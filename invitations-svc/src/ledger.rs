@@ -1,0 +1,135 @@
+//! Group commit: the only way in for mutations.
+//!
+//! A command waits in one of K bounded queues, pinned by its acting member. K committer threads take what is there, at
+//! most N, and run two statements for all of it: one read of the facts, one guarded write. Answers go out after the
+//! commit.
+
+mod batch;
+mod book;
+mod committer;
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{SyncSender, TrySendError, sync_channel},
+    },
+    thread::{self, JoinHandle},
+    time::Instant,
+};
+
+use shell::{clock::Clock, postgres::Pool};
+use tokio::sync::{Notify, oneshot};
+
+use self::committer::Committer;
+use crate::domain::{command::Command, policy::Policy, refusal::Refusal, transition::Answer};
+
+/// Settings of the ledger.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LedgerArgs {
+    /// Committer threads, each with a connection of its own
+    #[arg(long, env = "COMMITTERS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub committers: u32,
+    /// Commands in one commit at most
+    #[arg(long, env = "COMMIT_BATCH", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub commit_batch: u32,
+    /// Commands that wait for a committer at most; one more is refused with UNAVAILABLE
+    #[arg(long, env = "COMMIT_QUEUE", default_value_t = 1_024, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub commit_queue: u32,
+    /// `SET`s of the committers' connections, name=value separated by commas; may be empty
+    #[arg(long, env = "COMMIT_SESSION", default_value = crate::store::LEDGER_SETTINGS)]
+    pub commit_session: String,
+}
+
+impl LedgerArgs {
+    /// The settings as pairs. The error says what is wrong.
+    pub fn session(&self) -> Result<Vec<(String, String)>, String> {
+        let pair = |text: &str| match text.split_once('=') {
+            Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.trim().to_owned())),
+            _ => Err(format!("--commit-session: `{text}` must be name=value")),
+        };
+        self.commit_session.split(',').filter(|part| !part.trim().is_empty()).map(pair).collect()
+    }
+}
+
+/// Why a command got no decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// The queue is full. Nothing was done.
+    #[error("too many commands wait; nothing was done")]
+    Overloaded,
+    /// The database cannot be reached. Nothing was done.
+    #[error("the database cannot be reached; nothing was done")]
+    Unavailable,
+    /// The connection was lost in the commit: done or not, the same request_id finds out.
+    #[error("the connection was lost in the commit; the same request_id finds out whether it was done")]
+    Unknown,
+    /// The database refuses this command. Nothing was done.
+    #[error("the database refuses this command; nothing was done")]
+    Refused,
+}
+
+/// What a command came to.
+pub type Decided = Result<Result<Answer, Refusal>, LedgerError>;
+
+/// A command that waits.
+struct Job {
+    command: Command,
+    deadline: Instant,
+    answer: oneshot::Sender<Decided>,
+}
+
+/// The queues.
+#[derive(Clone)]
+pub struct Ledger {
+    queues: Arc<[SyncSender<Job>]>,
+}
+
+/// The threads behind the queues. They end when every clone of the ledger is gone and the queues are empty.
+pub struct Committers(Vec<JoinHandle<()>>);
+
+impl Committers {
+    /// Waits for the threads to end; blocks.
+    pub fn join(self) {
+        for thread in self.0 {
+            // A panic was logged where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts the committers on `pool`, which has a connection for each. They wake `relay` when a commit owes emails.
+pub fn start(args: &LedgerArgs, pool: Pool, clock: Clock, policy: Arc<Policy>, relay: Arc<Notify>) -> (Ledger, Committers) {
+    let mut queues = Vec::new();
+    let mut threads = Vec::new();
+    for number in 0..args.committers {
+        let (sender, receiver) = sync_channel(args.commit_queue as usize);
+        let committer = Committer {
+            queue: receiver,
+            batch: args.commit_batch as usize,
+            pool: pool.clone(),
+            clock: clock.clone(),
+            policy: policy.clone(),
+            relay: relay.clone(),
+        };
+        let thread = thread::Builder::new().name(format!("committer-{number}")).spawn(move || committer.run());
+        queues.push(sender);
+        threads.push(thread.expect("the system has threads"));
+    }
+    (Ledger { queues: queues.into() }, Committers(threads))
+}
+
+impl Ledger {
+    /// Has `command` decided and committed. One whose deadline passes while it waits is dropped without effect.
+    pub async fn submit(&self, command: Command, deadline: Instant) -> Decided {
+        let (answer, decided) = oneshot::channel();
+        let at = usize::from(command.actor().as_bytes()[15]) % self.queues.len();
+        match self.queues[at].try_send(Job { command, deadline, answer }) {
+            Ok(()) => decided.await.unwrap_or(Err(LedgerError::Unknown)),
+            Err(TrySendError::Full(_)) => {
+                metrics::counter!("ledger_refused_total", "why" => "queue full").increment(1);
+                Err(LedgerError::Overloaded)
+            }
+            Err(TrySendError::Disconnected(_)) => Err(LedgerError::Unavailable),
+        }
+    }
+}

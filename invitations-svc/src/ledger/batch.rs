@@ -1,0 +1,115 @@
+//! One batch: facts, decisions, one guarded write.
+
+use diesel::{Connection, PgConnection, result::Error as DieselError};
+use jiff::Timestamp;
+use shell::postgres::is_connection_lost;
+
+use super::book::Book;
+use crate::{
+    domain::{
+        command::{Act, Command, Moment},
+        policy::Policy,
+        refusal::Refusal,
+        transition::Answer,
+    },
+    store::{
+        facts::{FactKey, Facts, facts},
+        lock::lock,
+        write::{Rows, write},
+    },
+};
+
+/// The decisions of a batch, in the order of its commands.
+pub(super) struct Committed {
+    pub(super) answers: Vec<Result<Answer, Refusal>>,
+    /// Whether an email is owed.
+    pub(super) owes_emails: bool,
+}
+
+/// Why a batch was not committed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The connection was lost before anything was written.
+    #[error("the connection was lost before the write")]
+    LostBefore,
+    /// The connection was lost in the write: committed or not.
+    #[error("the connection was lost in the write")]
+    LostDuring,
+    /// The database refused: a guard did not hold, a deadlock, a value it does not take. Nothing is written.
+    #[error("the database refused the batch: {0}")]
+    Refused(DieselError),
+}
+
+/// When and by what to decide.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'a> {
+    pub(super) now: Timestamp,
+    pub(super) policy: &'a Policy,
+}
+
+/// Decides and commits in two statements, without locks.
+pub(super) fn commit(db: &mut PgConnection, commands: &[&Command], terms: Terms) -> Result<Committed, Failure> {
+    let facts = facts(db, &keys(commands)).map_err(before)?;
+    let (rows, committed) = decide(commands, facts, terms);
+    if !rows.is_empty() {
+        write(db, &rows, terms.forgotten_at()).map_err(during)?;
+    }
+    Ok(committed)
+}
+
+/// The same under locks on what the batch is judged by, so that nobody can win the race again.
+pub(super) fn commit_locked(db: &mut PgConnection, commands: &[&Command], terms: Terms) -> Result<Committed, Failure> {
+    let keys = keys(commands);
+    db.transaction::<_, DieselError, _>(|db| {
+        let seen = facts(db, &keys)?;
+        let (accounts, pairs) = Book::judged_by(commands, &seen);
+        lock(db, &accounts, &pairs)?;
+        let (rows, committed) = decide(commands, facts(db, &keys)?, terms);
+        write(db, &rows, terms.forgotten_at())?;
+        Ok(committed)
+    })
+    .map_err(during)
+}
+
+impl Terms<'_> {
+    /// Stored answers of this time and before are forgotten.
+    fn forgotten_at(&self) -> Timestamp {
+        self.now.saturating_sub(self.policy.request_memory).unwrap_or(Timestamp::MIN)
+    }
+}
+
+fn keys<'a>(commands: &[&'a Command]) -> Vec<FactKey<'a>> {
+    let key = |command: &&'a Command| FactKey {
+        actor: command.actor(),
+        other: match &command.act {
+            Act::Send(send) => Some(send.recipient_id),
+            Act::Accept(_) | Act::Upsert(_) => None,
+        },
+        invitation: match &command.act {
+            Act::Accept(accept) => Some(accept.invitation_id),
+            Act::Send(_) | Act::Upsert(_) => None,
+        },
+        request: command.request.as_ref(),
+    };
+    commands.iter().map(key).collect()
+}
+
+fn decide(commands: &[&Command], facts: Vec<Facts>, terms: Terms) -> (Rows, Committed) {
+    let mut book = Book::default();
+    for (command, facts) in commands.iter().zip(facts) {
+        book.enter(command, facts, terms.forgotten_at());
+    }
+    let moment = Moment { now: terms.now, policy: terms.policy };
+    let answers = commands.iter().map(|command| book.decide(command, moment)).collect();
+    let rows = book.into_rows();
+    let owes_emails = !rows.events.is_empty();
+    (rows, Committed { answers, owes_emails })
+}
+
+fn before(error: DieselError) -> Failure {
+    if is_connection_lost(&error) { Failure::LostBefore } else { Failure::Refused(error) }
+}
+
+fn during(error: DieselError) -> Failure {
+    if is_connection_lost(&error) { Failure::LostDuring } else { Failure::Refused(error) }
+}

@@ -1,0 +1,210 @@
+//! The rows of one batch while it is decided: each command sees what the ones before it changed.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::{
+    domain::{
+        accept::accept,
+        account::Account,
+        command::{Act, Command, Moment, RequestKey},
+        invitation::Received,
+        member::{Addressee, Member},
+        pair::{Pair, PairKey},
+        refusal::Refusal,
+        request::{Outcome, StoredAnswer},
+        send::{self, send},
+        transition::{Answer, Changes, Connected, Decision, Event},
+    },
+    store::{facts::Facts, write::Rows},
+};
+
+/// A row, and whether it has to be written.
+struct Entry<T> {
+    row: T,
+    changed: bool,
+}
+
+/// The rows of one batch.
+#[derive(Default)]
+pub(super) struct Book {
+    members: HashSet<Uuid>,
+    addressees: HashMap<Uuid, Addressee>,
+    accounts: HashMap<Uuid, Entry<Account>>,
+    pairs: HashMap<PairKey, Entry<Pair>>,
+    received: HashMap<Uuid, Entry<Received>>,
+    /// Invitations whose change the inviter's book shows.
+    shown: HashSet<Uuid>,
+    answers: HashMap<(Uuid, Arc<str>), Entry<StoredAnswer>>,
+    upserted: HashMap<Uuid, Member>,
+    connected: Vec<Connected>,
+    events: Vec<Event>,
+}
+
+impl Book {
+    /// Enters what was read for `command`. The first reading of a row stands: all of them are of one snapshot. Stored
+    /// answers of `forgotten_at` and before do not count.
+    pub(super) fn enter(&mut self, command: &Command, facts: Facts, forgotten_at: Timestamp) {
+        if facts.actor_exists {
+            self.members.insert(command.actor());
+        }
+        if let (Some(addressee), Act::Send(send)) = (facts.other, &command.act) {
+            self.addressees.insert(send.recipient_id, addressee);
+        }
+        if let Some(account) = facts.account {
+            self.accounts.entry(account.member_id).or_insert(Entry { row: account, changed: false });
+        }
+        if let Some(pair) = facts.pair {
+            self.pairs.entry(pair.key).or_insert(Entry { row: pair, changed: false });
+        }
+        if let Some(received) = facts.received {
+            self.received.entry(received.id).or_insert(Entry { row: received, changed: false });
+        }
+        if let Some(answer) = facts.answered.filter(|answer| answer.decided_at > forgotten_at) {
+            self.answers.entry(key_of(&answer.key)).or_insert(Entry { row: answer, changed: false });
+        }
+    }
+
+    /// Decides one command and enters what it changes.
+    pub(super) fn decide(&mut self, command: &Command, moment: Moment) -> Result<Answer, Refusal> {
+        let Some(request) = &command.request else {
+            return self.act(command, moment);
+        };
+        if let Some(stored) = self.answers.get(&key_of(request)) {
+            return stored.row.replay(command, self.named(command));
+        }
+        let answer = self.act(command, moment);
+        let stored = StoredAnswer {
+            key: request.clone(),
+            outcome: Outcome::of(&answer),
+            decided_at: moment.now,
+        };
+        self.answers.insert(key_of(request), Entry { row: stored, changed: true });
+        answer
+    }
+
+    fn act(&mut self, command: &Command, moment: Moment) -> Result<Answer, Refusal> {
+        let Decision { changes, answer } = match &command.act {
+            Act::Send(act) => self.send(act, moment),
+            Act::Accept(_) => match self.named(command) {
+                Some(named) => {
+                    let key = PairKey::of(named.recipient_id, named.inviter_id);
+                    accept(Some(named), &self.pair(key), moment)
+                }
+                None => Decision::refused(Refusal::InvitationNotFound),
+            },
+            Act::Upsert(members) => upsert(members, moment),
+        };
+        self.apply(changes);
+        answer
+    }
+
+    fn send(&self, act: &crate::domain::command::Send, moment: Moment) -> Decision {
+        let pair = self.pair(PairKey::of(act.inviter_id, act.recipient_id));
+        let unused;
+        let account = match self.accounts.get(&act.inviter_id) {
+            Some(entry) => &entry.row,
+            None => {
+                unused = Account::unused(act.inviter_id);
+                &unused
+            }
+        };
+        let facts = send::Facts {
+            inviter_exists: self.members.contains(&act.inviter_id),
+            recipient: self.addressees.get(&act.recipient_id),
+            account,
+            pair: &pair,
+            open: pair.open.and_then(|open| self.received.get(&open.id)).map(|entry| &entry.row),
+        };
+        send(act, &facts, moment)
+    }
+
+    /// The invitation that the command names, if it is in the actor's book.
+    fn named(&self, command: &Command) -> Option<&Received> {
+        match &command.act {
+            Act::Accept(accept) => {
+                let entry = self.received.get(&accept.invitation_id)?;
+                (entry.row.recipient_id == accept.recipient_id).then_some(&entry.row)
+            }
+            Act::Send(_) | Act::Upsert(_) => None,
+        }
+    }
+
+    fn pair(&self, key: PairKey) -> Pair {
+        self.pairs.get(&key).map_or_else(|| Pair::strangers(key), |entry| entry.row.clone())
+    }
+
+    fn apply(&mut self, changes: Changes) {
+        let Changes { account, pair, received, inviter_sees, connected, members, event } = changes;
+        if let Some(row) = account {
+            self.accounts.insert(row.member_id, Entry { row, changed: true });
+        }
+        if let Some(row) = pair {
+            self.pairs.insert(row.key, Entry { row, changed: true });
+        }
+        if let Some(row) = received {
+            if inviter_sees {
+                self.shown.insert(row.id);
+            }
+            self.received.insert(row.id, Entry { row, changed: true });
+        }
+        self.connected.extend(connected);
+        self.events.extend(event);
+        for member in members {
+            self.members.insert(member.member_id);
+            let addressee = Addressee { email: member.email.clone(), invitation_policy: member.invitation_policy };
+            self.addressees.insert(member.member_id, addressee);
+            self.upserted.insert(member.member_id, member);
+        }
+    }
+
+    /// The accounts and pairs that the batch is judged by, also those that do not exist, in the order of locks.
+    pub(super) fn judged_by(commands: &[&Command], facts: &[Facts]) -> (Vec<Uuid>, Vec<PairKey>) {
+        let mut accounts: Vec<Uuid> = commands.iter().map(|command| command.actor()).collect();
+        let mut pairs: Vec<PairKey> = facts.iter().filter_map(|facts| facts.pair.as_ref()).map(|pair| pair.key).collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        pairs.sort_unstable();
+        pairs.dedup();
+        (accounts, pairs)
+    }
+
+    /// What has to be written, in the order of the keys.
+    pub(super) fn into_rows(self) -> Rows {
+        let mut received = changed(self.received);
+        received.sort_unstable_by_key(|row| (row.recipient_id, row.id));
+        let mut sent: Vec<_> =
+            received.iter().filter(|row| self.shown.contains(&row.id)).map(Received::for_inviter).collect();
+        sent.sort_unstable_by_key(|row| (row.inviter_id, row.id));
+        let mut accounts = changed(self.accounts);
+        accounts.sort_unstable_by_key(|row| row.member_id);
+        let mut pairs = changed(self.pairs);
+        pairs.sort_unstable_by_key(|row| row.key);
+        let mut answers = changed(self.answers);
+        answers.sort_unstable_by(|one, other| {
+            (one.key.request_id, &one.key.client).cmp(&(other.key.request_id, &other.key.client))
+        });
+        let mut members: Vec<Member> = self.upserted.into_values().collect();
+        members.sort_unstable_by_key(|member| member.member_id);
+        Rows { accounts, pairs, sent, received, connected: self.connected, answers, events: self.events, members }
+    }
+}
+
+fn key_of(request: &RequestKey) -> (Uuid, Arc<str>) {
+    (request.request_id, request.client.clone())
+}
+
+fn changed<K, T>(entries: HashMap<K, Entry<T>>) -> Vec<T> {
+    entries.into_values().filter(|entry| entry.changed).map(|entry| entry.row).collect()
+}
+
+fn upsert(members: &[Member], moment: Moment) -> Decision {
+    let members: Vec<Member> =
+        members.iter().map(|member| Member { updated_at: moment.now, ..member.clone() }).collect();
+    Decision { changes: Changes { members: members.clone(), ..Changes::default() }, answer: Ok(Answer::Upserted(members)) }
+}

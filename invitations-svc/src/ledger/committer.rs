@@ -1,0 +1,153 @@
+//! One committer: a thread, a connection, and what it does when a batch fails.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, mpsc::Receiver},
+    time::{Duration, Instant},
+};
+
+use diesel::{PgConnection, r2d2::ConnectionManager};
+use r2d2::PooledConnection;
+use shell::{clock::Clock, postgres::Pool};
+use tokio::sync::Notify;
+
+use super::{
+    Decided, Job, LedgerError,
+    batch::{Committed, Failure, Terms, commit, commit_locked},
+};
+use crate::domain::{command::Command, policy::Policy};
+
+/// Longest wait for a connection while commands wait.
+const CHECKOUT: Duration = Duration::from_millis(500);
+
+/// How often a command that loses every race is tried by itself.
+const ALONE: u32 = 5;
+
+pub(super) struct Committer {
+    pub(super) queue: Receiver<Job>,
+    pub(super) batch: usize,
+    pub(super) pool: Pool,
+    pub(super) clock: Clock,
+    pub(super) policy: Arc<Policy>,
+    pub(super) relay: Arc<Notify>,
+}
+
+type Db = PooledConnection<ConnectionManager<PgConnection>>;
+
+impl Committer {
+    /// Works until the queue is closed and empty.
+    pub(super) fn run(self) {
+        let mut db: Option<Db> = None;
+        while let Ok(first) = self.queue.recv() {
+            let jobs = self.take(first);
+            // A panic here is a bug of ours. Its callers hear that the outcome is unknown; the next batch goes on.
+            if catch_unwind(AssertUnwindSafe(|| self.settle(jobs, &mut db))).is_err() {
+                tracing::error!("a batch panicked; the line before this one says where");
+                db = None;
+            }
+        }
+    }
+
+    /// The first job and whatever waits behind it, less what nobody waits for any more.
+    fn take(&self, first: Job) -> Vec<Job> {
+        let mut jobs = vec![first];
+        jobs.extend(self.queue.try_iter().take(self.batch - 1));
+        let now = Instant::now();
+        jobs.retain(|job| job.deadline > now && !job.answer.is_closed());
+        jobs
+    }
+
+    fn settle(&self, jobs: Vec<Job>, db: &mut Option<Db>) {
+        if jobs.is_empty() {
+            return;
+        }
+        metrics::histogram!("ledger_batch_commands").record(f64::from(u32::try_from(jobs.len()).unwrap_or(u32::MAX)));
+        let commands: Vec<&Command> = jobs.iter().map(|job| &job.command).collect();
+        let decided = self.decide(&commands, db);
+        for (job, decided) in jobs.into_iter().zip(decided) {
+            // Nobody may be waiting any more; what is committed is committed.
+            let _ = job.answer.send(decided);
+        }
+    }
+
+    fn decide(&self, commands: &[&Command], db: &mut Option<Db>) -> Vec<Decided> {
+        match self.attempt(commands, db, commit) {
+            Ok(answers) => answers,
+            Err(Failure::Refused(_)) => self.decide_again(commands, db),
+            Err(failure) => give_up(commands, &failure),
+        }
+    }
+
+    /// All of them once more under locks; then one by one, so that a bad command cannot fail its neighbours.
+    fn decide_again(&self, commands: &[&Command], db: &mut Option<Db>) -> Vec<Decided> {
+        metrics::counter!("ledger_redo_total", "how" => "locked").increment(1);
+        match self.attempt(commands, db, commit_locked) {
+            Ok(answers) => answers,
+            Err(Failure::Refused(_)) => commands.iter().map(|command| self.decide_alone(command, db)).collect(),
+            Err(failure) => give_up(commands, &failure),
+        }
+    }
+
+    fn decide_alone(&self, command: &Command, db: &mut Option<Db>) -> Decided {
+        metrics::counter!("ledger_redo_total", "how" => "alone").increment(1);
+        let mut last = None;
+        for _ in 0..ALONE {
+            match self.attempt(&[command], db, commit_locked) {
+                Ok(mut answers) => return answers.pop().expect("one command, one answer"),
+                Err(failure @ Failure::Refused(_)) => last = Some(failure),
+                Err(failure) => return Err(outcome_of(&failure)),
+            }
+        }
+        let failure = last.expect("tried at least once");
+        tracing::error!(actor = %command.actor(), error = %failure, "a command cannot be committed; its caller got an error");
+        Err(LedgerError::Refused)
+    }
+
+    /// Runs `commit` with a connection. One that was lost before the write is replaced once.
+    fn attempt(
+        &self,
+        commands: &[&Command],
+        db: &mut Option<Db>,
+        commit: fn(&mut PgConnection, &[&Command], Terms) -> Result<Committed, Failure>,
+    ) -> Result<Vec<Decided>, Failure> {
+        let mut tried = self.attempt_once(commands, db, commit);
+        if matches!(tried, Err(Failure::LostBefore)) {
+            tried = self.attempt_once(commands, db, commit);
+        }
+        let committed = tried?;
+        if committed.owes_emails {
+            self.relay.notify_one();
+        }
+        Ok(committed.answers.into_iter().map(Ok).collect())
+    }
+
+    fn attempt_once(
+        &self,
+        commands: &[&Command],
+        db: &mut Option<Db>,
+        commit: fn(&mut PgConnection, &[&Command], Terms) -> Result<Committed, Failure>,
+    ) -> Result<Committed, Failure> {
+        let connection = match db {
+            Some(connection) => connection,
+            None => db.insert(self.pool.get_timeout(CHECKOUT).map_err(|_| Failure::LostBefore)?),
+        };
+        let result = commit(connection, commands, Terms { now: self.clock.now(), policy: &self.policy });
+        if matches!(result, Err(Failure::LostBefore | Failure::LostDuring)) {
+            *db = None;
+        }
+        result
+    }
+}
+
+fn give_up(commands: &[&Command], failure: &Failure) -> Vec<Decided> {
+    tracing::warn!(commands = commands.len(), error = %failure, "a batch was given up; its callers got UNAVAILABLE");
+    commands.iter().map(|_| Err(outcome_of(failure))).collect()
+}
+
+fn outcome_of(failure: &Failure) -> LedgerError {
+    match failure {
+        Failure::LostBefore => LedgerError::Unavailable,
+        Failure::LostDuring => LedgerError::Unknown,
+        Failure::Refused(_) => LedgerError::Refused,
+    }
+}

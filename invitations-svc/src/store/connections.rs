@@ -1,0 +1,111 @@
+//! Connections.
+
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgConnection, QueryDsl, QueryResult, RunQueryDsl,
+    pg::Pg,
+    query_builder::{AstPass, QueryFragment},
+    sql_types::{Array, BigInt, Text, Uuid as SqlUuid},
+};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{
+    codec::{Time, impossible, time},
+    prepared::prepared,
+    schema::connection,
+};
+
+/// One member's side of a connection: the other member, and since when.
+pub type Side = (Uuid, Timestamp);
+
+/// A member's connections in short, as a viewer sees them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// How many the member has.
+    pub total: i32,
+    /// How many of them the viewer has, too.
+    pub shared: i32,
+    /// Up to three names: shared ones first, newest first, never the viewer's.
+    pub names: Vec<String>,
+}
+
+/// Whose connections, seen by whom.
+#[derive(Debug, Clone, Copy)]
+pub struct SummaryKey {
+    /// Who looks.
+    pub viewer_id: Uuid,
+    /// At whose connections.
+    pub member_id: Uuid,
+}
+
+/// Up to `limit` connections of a member, newest first, those before `before` only.
+pub fn page(
+    db: &mut PgConnection,
+    member_id: Uuid,
+    before: Side,
+    limit: i64,
+) -> QueryResult<Vec<Side>> {
+    let (other_id, at) = before;
+    let earlier = connection::connected_at
+        .lt(time(at))
+        .or(connection::connected_at.eq(time(at)).and(connection::other_id.lt(other_id)));
+    let rows: Vec<(Uuid, Time)> = connection::table
+        .filter(connection::member_id.eq(member_id).and(connection::connected_at.le(time(at))))
+        .filter(earlier)
+        .order((connection::connected_at.desc(), connection::other_id.desc()))
+        .limit(limit)
+        .select((connection::other_id, connection::connected_at))
+        .load(db)?;
+    Ok(rows.into_iter().map(|(other_id, at)| (other_id, at.to_jiff())).collect())
+}
+
+/// Since when two members are connected.
+pub fn since(db: &mut PgConnection, member_id: Uuid, other_id: Uuid) -> QueryResult<Option<Timestamp>> {
+    let row = connection::table.find((member_id, other_id)).select(connection::connected_at);
+    Ok(row.first::<Time>(db).optional()?.map(Time::to_jiff))
+}
+
+/// The summary of each key, in the order of the keys.
+pub fn summaries(db: &mut PgConnection, keys: &[SummaryKey]) -> QueryResult<Vec<Summary>> {
+    let statement = Summaries {
+        viewers: &keys.iter().map(|key| key.viewer_id).collect(),
+        members: &keys.iter().map(|key| key.member_id).collect(),
+    };
+    let mut found = vec![Summary::default(); keys.len()];
+    for (ord, total, shared, names) in statement.load::<(i64, i64, i64, Vec<String>)>(db)? {
+        let at = usize::try_from(ord - 1).map_err(|_| impossible("ord"))?;
+        let count = |count: i64| i32::try_from(count).map_err(|_| impossible("count"));
+        *found.get_mut(at).ok_or_else(|| impossible("ord"))? =
+            Summary { total: count(total)?, shared: count(shared)?, names };
+    }
+    Ok(found)
+}
+
+struct Summaries<'a> {
+    viewers: &'a Vec<Uuid>,
+    members: &'a Vec<Uuid>,
+}
+
+prepared!(Summaries, (BigInt, BigInt, BigInt, Array<Text>));
+
+impl QueryFragment<Pg> for Summaries<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "SELECT k.ord, \
+             (SELECT count(*) FROM connection c WHERE c.member_id = k.member), \
+             (SELECT count(*) FROM connection c JOIN connection v ON v.member_id = k.viewer AND v.other_id = c.other_id \
+               WHERE c.member_id = k.member), \
+             ARRAY(SELECT m.name FROM connection c \
+                   LEFT JOIN connection v ON v.member_id = k.viewer AND v.other_id = c.other_id \
+                   JOIN member m ON m.member_id = c.other_id \
+                   WHERE c.member_id = k.member AND c.other_id <> k.viewer \
+                   ORDER BY v.other_id IS NULL, c.connected_at DESC LIMIT 3) \
+             FROM unnest(",
+        );
+        out.push_bind_param::<Array<SqlUuid>, _>(self.viewers)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<SqlUuid>, _>(self.members)?;
+        out.push_sql(") WITH ORDINALITY AS k(viewer, member, ord)");
+        Ok(())
+    }
+}
