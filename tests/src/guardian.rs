@@ -1,13 +1,14 @@
 //! Work that is done when this process ends, however it ends.
 
 use std::{
-    io,
+    io::{self, Write},
     os::unix::process::CommandExt,
     process::{Child, Command, Stdio},
 };
 
-/// Waits for the end of its standard input, then runs the script of its first argument with the rest as `$1`, `$2`…
-const WAIT: &str = r#"trap '' INT TERM HUP; read -r _; script=$1; shift; eval "$script""#;
+/// Waits for a line, which dismisses it, or for the end of its standard input: then it runs the script of its first
+/// argument with the rest as `$1`, `$2`…
+const WAIT: &str = r#"trap '' INT TERM HUP; read -r _ && exit; script=$1; shift; eval "$script""#;
 
 /// A shell that runs a script as soon as the guardian is dropped or this process is gone.
 ///
@@ -31,6 +32,14 @@ impl Guardian {
             command.uid(user).gid(group);
         }
         command.spawn().map(Self)
+    }
+
+    /// Lets the guardian go without its script.
+    pub fn dismiss(mut self) {
+        if let Some(line) = &mut self.0.stdin {
+            // An error means that it is gone already.
+            let _ = line.write_all(b"\n");
+        }
     }
 }
 

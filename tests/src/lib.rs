@@ -1,4 +1,13 @@
 //! What the tests of both services share: a private Postgres, the services as processes, their clients.
 
+pub mod clients;
 pub mod cluster;
 pub mod guardian;
+pub mod http;
+pub mod mail;
+pub mod ports;
+pub mod processes;
+pub mod system;
+
+// Brings the libpq that diesel links.
+use shell as _;

@@ -1,0 +1,84 @@
+//! Both services as processes, each with a database of its own, mail into a directory.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::{
+    clients::Invitations,
+    cluster::{self, TestDatabase},
+    processes::{Launch, Service},
+};
+
+/// A link key for tests.
+pub const LINK_KEY: &str = "a key for tests, at least thirty-two characters long";
+
+/// Both services, ready.
+pub struct System {
+    /// invitations-svc.
+    pub invitations: Service,
+    /// notify-svc.
+    pub notify: Service,
+    /// The database of invitations-svc.
+    pub invitations_database: TestDatabase,
+    /// The database of notify-svc.
+    pub notify_database: TestDatabase,
+    directory: TempDir,
+}
+
+impl System {
+    /// Starts both. `hint` becomes part of the databases' names.
+    pub async fn start(hint: &str) -> Self {
+        Self::start_with(hint, |launch| launch, |launch| launch).await
+    }
+
+    /// Starts both, after the caller has changed the launch of invitations-svc and that of notify-svc.
+    pub async fn start_with(
+        hint: &str,
+        invitations: impl FnOnce(Launch) -> Launch,
+        notify: impl FnOnce(Launch) -> Launch,
+    ) -> Self {
+        let directory = tempfile::tempdir().expect("there is room for files");
+        let invitations_database = cluster::database(&format!("{hint}_invitations"));
+        let notify_database = cluster::database(&format!("{hint}_notify"));
+        let notify = notify(notify_launch(&notify_database, directory.path()))
+            .start()
+            .await;
+        let launch = invitations_launch(&invitations_database, &notify, directory.path());
+        Self {
+            invitations: invitations(launch).start().await,
+            notify,
+            invitations_database,
+            notify_database,
+            directory,
+        }
+    }
+
+    /// Clients of invitations-svc.
+    pub fn clients(&self) -> Invitations {
+        Invitations::at(self.invitations.grpc())
+    }
+
+    /// Where notify-svc writes its mail, unless the launch was given an `--smtp-url`.
+    pub fn mail(&self) -> PathBuf {
+        self.directory.path().join("mail")
+    }
+}
+
+fn notify_launch(database: &TestDatabase, directory: &Path) -> Launch {
+    Launch::new("notify-svc", directory)
+        .flag("--database-url", &database.url)
+        .flag("--log-format", "json")
+        .flag("--mail-dir", directory.join("mail"))
+}
+
+fn invitations_launch(database: &TestDatabase, notify: &Service, directory: &Path) -> Launch {
+    let launch = Launch::new("invitations-svc", directory);
+    let public = format!("http://{}", launch.http);
+    launch
+        .flag("--database-url", &database.url)
+        .flag("--log-format", "json")
+        .flag("--notify-url", format!("http://{}", notify.grpc()))
+        .flag("--link-keys", LINK_KEY)
+        .flag("--public-url", public)
+}
