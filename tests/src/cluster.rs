@@ -1,6 +1,6 @@
 //! A private Postgres: own data directory, unix socket only, gone with this process.
 
-mod binaries;
+pub mod binaries;
 mod owner;
 
 use std::{
@@ -266,6 +266,13 @@ impl Cluster {
         self.lock().as_ref().map(Child::id)
     }
 
+    /// Whether the server has ended by itself.
+    pub fn has_crashed(&self) -> bool {
+        let mut server = self.lock();
+        let ended = |child: &mut Child| child.try_wait().is_ok_and(|status| status.is_some());
+        server.as_mut().is_some_and(ended)
+    }
+
     /// The database `name`, created where it is missing.
     pub fn database(&self, name: &str) -> Result<TestDatabase, ClusterError> {
         let name: String = name
@@ -294,7 +301,8 @@ impl Cluster {
         self.directory.join("postgres.log")
     }
 
-    fn log_tail(&self) -> String {
+    /// The end of the server's log.
+    pub fn log_tail(&self) -> String {
         let log = fs::read_to_string(self.log_path()).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(5)..].join("\n")

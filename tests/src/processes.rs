@@ -40,6 +40,8 @@ pub struct Launch {
     pub http: SocketAddr,
     /// The flags of `serve` but the two addresses.
     pub flags: Vec<OsString>,
+    /// Variables for its environment: for what must not show in a list of processes.
+    pub variables: Vec<(OsString, OsString)>,
     /// Where its log goes; appended to.
     pub log: PathBuf,
     /// Which settings it inherits.
@@ -54,6 +56,7 @@ impl Launch {
             grpc: ports::free(),
             http: ports::free(),
             flags: Vec::new(),
+            variables: Vec::new(),
             log: directory.join(format!("{binary}.log")),
             environment: Environment::Empty,
         }
@@ -62,6 +65,12 @@ impl Launch {
     /// Adds a flag with its value.
     pub fn flag(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.flags.extend([name.into(), value.into()]);
+        self
+    }
+
+    /// Adds a variable to its environment.
+    pub fn variable(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name.into(), value.into()));
         self
     }
 
@@ -93,6 +102,7 @@ impl Launch {
             .args(["--grpc-addr", &self.grpc.to_string()])
             .args(["--http-addr", &self.http.to_string()])
             .args(&self.flags)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             // Ctrl-C on a terminal is for whoever started us; it then stops the services in order.
             .process_group(0)
             .stdin(Stdio::null())
@@ -115,6 +125,15 @@ pub fn binary(name: &str) -> io::Result<PathBuf> {
         let text = format!("{name} is not built yet: cargo build --workspace --bins");
         io::Error::new(io::ErrorKind::NotFound, text)
     })
+}
+
+/// A service that did not become ready.
+#[derive(Debug, thiserror::Error)]
+#[error("{binary} did not become ready ({why}); the end of its log:\n{log}")]
+pub struct NotReady {
+    binary: &'static str,
+    why: String,
+    log: String,
 }
 
 /// A service, running or not. Dropped, it is killed.
@@ -163,17 +182,26 @@ impl Service {
 
     /// Waits until `/readyz` says so. Panics with the end of the log when it does not in time.
     pub async fn until_ready(&mut self) {
+        if let Err(error) = self.ready().await {
+            panic!("{error}");
+        }
+    }
+
+    /// Waits until `/readyz` says so, as long as the process lives and half a minute has not passed.
+    pub async fn ready(&mut self) -> Result<(), NotReady> {
         let end = Instant::now() + PATIENCE;
         while !self.is_ready().await {
             let ended = self.ended();
-            assert!(
-                ended.is_none() && Instant::now() < end,
-                "{} is not ready ({ended:?}); the end of its log:\n{}",
-                self.launch.binary,
-                self.log_tail(20)
-            );
+            if ended.is_some() || Instant::now() > end {
+                return Err(NotReady {
+                    binary: self.launch.binary,
+                    why: ended.map_or("it still runs".to_owned(), |status| status.to_string()),
+                    log: self.log_tail(20),
+                });
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        Ok(())
     }
 
     /// Whether `/readyz` answers 200.

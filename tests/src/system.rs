@@ -1,6 +1,9 @@
 //! Both services as processes, each with a database of its own, mail into a directory.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use tempfile::TempDir;
 
@@ -39,6 +42,7 @@ impl System {
         notify: impl FnOnce(Launch) -> Launch,
     ) -> Self {
         let directory = tempfile::tempdir().expect("there is room for files");
+        fs::create_dir(directory.path().join("mail")).expect("there is room for files");
         let invitations_database = cluster::database(&format!("{hint}_invitations"));
         let notify_database = cluster::database(&format!("{hint}_notify"));
         let notify = notify(notify_launch(&notify_database, directory.path()))
@@ -70,6 +74,11 @@ fn notify_launch(database: &TestDatabase, directory: &Path) -> Launch {
         .flag("--database-url", &database.url)
         .flag("--log-format", "json")
         .flag("--mail-dir", directory.join("mail"))
+        .flag("--mail-from", "Invitations <invitations@product.example>")
+        .flag(
+            "--settings-url-template",
+            "https://product.example/settings/{member_id}",
+        )
 }
 
 fn invitations_launch(database: &TestDatabase, notify: &Service, directory: &Path) -> Launch {
@@ -81,4 +90,12 @@ fn invitations_launch(database: &TestDatabase, notify: &Service, directory: &Pat
         .flag("--notify-url", format!("http://{}", notify.grpc()))
         .flag("--link-keys", LINK_KEY)
         .flag("--public-url", public)
+        .flag(
+            "--profile-url-template",
+            "https://product.example/members/{member_id}",
+        )
+        .flag(
+            "--inbox-url-template",
+            "https://product.example/inbox/{invitation_id}",
+        )
 }

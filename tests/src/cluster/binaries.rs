@@ -12,7 +12,7 @@ use super::ClusterError;
 const OLDEST: u32 = 15;
 
 /// The directory of `initdb` and `postgres`: `PG_BIN`, else the first on PATH, else the newest in Debian's place.
-pub(super) fn find() -> Result<PathBuf, ClusterError> {
+pub fn find() -> Result<PathBuf, ClusterError> {
     #[expect(
         clippy::disallowed_methods,
         reason = "test binaries have no command line of their own"

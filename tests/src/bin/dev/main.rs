@@ -1,0 +1,27 @@
+//! Both services on one machine: `dev run` to work with, `dev demo` to see. `make run` and `make demo` call it.
+
+mod demo;
+mod people;
+mod postgres;
+mod run;
+mod settings;
+mod stack;
+
+use clap::Parser;
+
+/// Runs both services on this machine, without configuration
+#[derive(Parser)]
+enum Command {
+    /// Run both services until Ctrl-C; data and mail stay in .run/
+    Run(settings::Settings),
+    /// Walk through one invitation on a throw-away directory and show each step
+    Demo,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Command::parse() {
+        Command::Run(settings) => run::run(settings).await,
+        Command::Demo => demo::demo().await,
+    }
+}
