@@ -13,7 +13,7 @@ use std::{
         Arc,
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
-    thread::{self, JoinHandle},
+    thread,
     time::Instant,
 };
 
@@ -44,10 +44,16 @@ impl LedgerArgs {
     /// The settings as pairs. The error says what is wrong.
     pub fn session(&self) -> Result<Vec<(String, String)>, String> {
         let pair = |text: &str| match text.split_once('=') {
-            Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.trim().to_owned())),
+            Some((name, value)) if !name.trim().is_empty() => {
+                Ok((name.trim().to_owned(), value.trim().to_owned()))
+            }
             _ => Err(format!("--commit-session: `{text}` must be name=value")),
         };
-        self.commit_session.split(',').filter(|part| !part.trim().is_empty()).map(pair).collect()
+        self.commit_session
+            .split(',')
+            .filter(|part| !part.trim().is_empty())
+            .map(pair)
+            .collect()
     }
 }
 
@@ -84,23 +90,10 @@ pub struct Ledger {
     queues: Arc<[SyncSender<Job>]>,
 }
 
-/// The threads behind the queues. They end when every clone of the ledger is gone and the queues are empty.
-pub struct Committers(Vec<JoinHandle<()>>);
-
-impl Committers {
-    /// Waits for the threads to end; blocks.
-    pub fn join(self) {
-        for thread in self.0 {
-            // A panic was logged where it happened.
-            let _ = thread.join();
-        }
-    }
-}
-
-/// Starts the committers on `pool`, which has a connection for each. They wake `relay` when a commit owes emails.
-pub fn start(args: &LedgerArgs, pool: Pool, clock: Clock, policy: Arc<Policy>, relay: Arc<Notify>) -> (Ledger, Committers) {
+/// Starts the committers on `pool`, which has a connection for each. They wake `relay` when a commit owes emails, and
+/// end when every clone of the ledger is gone and the queues are empty.
+pub fn start(args: &LedgerArgs, pool: Pool, clock: Clock, policy: Arc<Policy>, relay: Arc<Notify>) -> Ledger {
     let mut queues = Vec::new();
-    let mut threads = Vec::new();
     for number in 0..args.committers {
         let (sender, receiver) = sync_channel(args.commit_queue as usize);
         let committer = Committer {
@@ -111,11 +104,15 @@ pub fn start(args: &LedgerArgs, pool: Pool, clock: Clock, policy: Arc<Policy>, r
             policy: policy.clone(),
             relay: relay.clone(),
         };
-        let thread = thread::Builder::new().name(format!("committer-{number}")).spawn(move || committer.run());
+        thread::Builder::new()
+            .name(format!("committer-{number}"))
+            .spawn(move || committer.run())
+            .expect("the system has threads");
         queues.push(sender);
-        threads.push(thread.expect("the system has threads"));
     }
-    (Ledger { queues: queues.into() }, Committers(threads))
+    Ledger {
+        queues: queues.into(),
+    }
 }
 
 impl Ledger {
@@ -123,7 +120,11 @@ impl Ledger {
     pub async fn submit(&self, command: Command, deadline: Instant) -> Decided {
         let (answer, decided) = oneshot::channel();
         let at = usize::from(command.actor().as_bytes()[15]) % self.queues.len();
-        match self.queues[at].try_send(Job { command, deadline, answer }) {
+        match self.queues[at].try_send(Job {
+            command,
+            deadline,
+            answer,
+        }) {
             Ok(()) => decided.await.unwrap_or(Err(LedgerError::Unknown)),
             Err(TrySendError::Full(_)) => {
                 metrics::counter!("ledger_refused_total", "why" => "queue full").increment(1);

@@ -1,5 +1,143 @@
 //! invitations-svc: invitations between members of a professional network.
 
+pub mod config;
 pub mod domain;
+pub mod grpc;
+mod ids;
 pub mod ledger;
+pub mod links;
 pub mod store;
+pub mod web;
+pub mod workers;
+
+use std::{sync::Arc, time::Duration};
+
+use proto::notify::v1::email_service_client::EmailServiceClient;
+use shell::{
+    clock::Clock,
+    gate::{Gate, GateConfig},
+    health::{self, Readiness},
+    listen::bind,
+    postgres::{self, Database},
+    server::{self, Listeners, Serving},
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::{
+    config::{Checked, Config},
+    grpc::Rooms,
+    web::Web,
+    workers::relay::{Links, Relay},
+};
+
+/// Starts the service: the wiring, and nothing else. It serves at once and is ready when its database is.
+///
+/// The error says which setting to change.
+pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Result<Serving, String> {
+    let checked = config.check()?;
+    let listeners = Listeners {
+        grpc: bind("--grpc-addr", config.grpc_addr).await?,
+        http: bind("--http-addr", config.http_addr).await?,
+    };
+    let grpc = listeners.grpc.local_addr().map_err(|error| error.to_string())?;
+    let http = listeners.http.local_addr().map_err(|error| error.to_string())?;
+    let notify = notify_channel(&config)?;
+
+    let database = Database::new(&config.database);
+    let wake = Arc::new(Notify::new());
+    let Checked {
+        identities,
+        keys,
+        session,
+        policy,
+    } = checked;
+    let pool = postgres::pool(&config.database.database_url, config.ledger.committers, session);
+    let ledger = ledger::start(
+        &config.ledger,
+        pool,
+        clock.clone(),
+        Arc::new(policy),
+        wake.clone(),
+    );
+
+    let readiness = Readiness::new();
+    let patience = Duration::from_millis(config.listen.max_call_ms);
+    let gate = Gate::new(GateConfig {
+        domain: grpc::DOMAIN,
+        permissions: grpc::PERMISSIONS,
+        identities,
+        readiness: readiness.clone(),
+        max_in_flight: config.listen.max_in_flight,
+        max_duration: patience,
+    });
+    let rooms = Rooms {
+        ledger: ledger.clone(),
+        database: database.clone(),
+        clock: clock.clone(),
+        keys: keys.clone(),
+    };
+    let web = Web {
+        ledger,
+        database: database.clone(),
+        clock: clock.clone(),
+        keys: keys.clone(),
+        button: config.accept_button,
+        inbox_url: config.inbox_url_template.clone(),
+        patience,
+    };
+    let pages = server::operations_router(readiness.clone()).merge(web::router(web));
+    let (reporter, health) = tonic_health::server::health_reporter();
+    health::start_not_serving(&reporter, &grpc::SERVICES).await;
+    let descriptors = [proto::FILE_DESCRIPTOR_SET, tonic_types::pb::FILE_DESCRIPTOR_SET];
+    let routes = server::with_reflection(grpc::routes(&rooms).add_service(health), &descriptors);
+    drop(rooms);
+
+    let relay = Relay {
+        database,
+        clock,
+        links: Links {
+            keys,
+            public_url: config.public_url.clone(),
+            profile_url: config.profile_url_template.clone(),
+            inbox_url: config.inbox_url_template.clone(),
+        },
+        notify: EmailServiceClient::new(notify),
+        token: config.notify_token.clone(),
+        wake,
+    };
+    let background = tokio::spawn({
+        let (stop, url) = (stop.clone(), config.database.database_url.clone());
+        let health = Database::for_health(&config.database);
+        async move {
+            tokio::select! {
+                () = postgres::migrate_when_reachable(url, || store::MIGRATIONS) => {}
+                () = stop.cancelled() => return,
+            }
+            let watch = health::watch(health, readiness, reporter, grpc::SERVICES.to_vec(), stop.clone());
+            tokio::join!(watch, relay.run(stop));
+        }
+    });
+    let patience = Duration::from_millis(config.listen.shutdown_ms);
+    let done = tokio::spawn(async move {
+        server::serve(listeners, gate, routes, pages, stop, patience).await;
+        if background.await.is_err() {
+            tracing::error!("a worker panicked; the line before this one says where");
+        }
+    });
+    tracing::info!(%grpc, %http, "serving");
+    Ok(Serving { grpc, http, done })
+}
+
+/// A channel that connects when it is needed, and again when it is lost.
+fn notify_channel(config: &Config) -> Result<Channel, String> {
+    let endpoint =
+        Endpoint::from_shared(config.notify_url.clone()).map_err(|error| format!("--notify-url: {error}"))?;
+    Ok(endpoint
+        .connect_timeout(Duration::from_secs(2))
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(5))
+        .keep_alive_while_idle(true)
+        .connect_lazy())
+}

@@ -14,15 +14,19 @@ pub fn accept(received: Option<&Received>, pair: &Pair, moment: Moment) -> Decis
         return Decision::refused(Refusal::InvitationNotFound);
     };
     match (received.lifecycle, received.folder) {
-        (Lifecycle::Accepted, _) => {
-            Decision { changes: Changes::default(), answer: Ok(Answer::Accepted(received.clone())) }
-        }
+        (Lifecycle::Accepted, _) => Decision {
+            changes: Changes::default(),
+            answer: Ok(Answer::Accepted(received.clone())),
+        },
         (Lifecycle::Pending, _) if received.expires_at <= moment.now => {
             Decision::refused(Refusal::InvitationExpired)
         }
         (Lifecycle::Pending, Folder::Inbox | Folder::Archived) => {
             let (changes, accepted, _) = connect(received, pair, moment);
-            Decision { changes, answer: Ok(Answer::Accepted(accepted)) }
+            Decision {
+                changes,
+                answer: Ok(Answer::Accepted(accepted)),
+            }
         }
     }
 }
@@ -35,10 +39,17 @@ pub(super) fn connect(received: &Received, pair: &Pair, moment: Moment) -> (Chan
         sequence: received.sequence + 1,
         ..received.clone()
     };
-    let connected =
-        Connected { inviter_id: received.inviter_id, recipient_id: received.recipient_id, at: moment.now };
+    let connected = Connected {
+        inviter_id: received.inviter_id,
+        recipient_id: received.recipient_id,
+        at: moment.now,
+    };
     let changes = Changes {
-        pair: Some(Pair { connected_at: Some(moment.now), open: None, ..pair.clone() }),
+        pair: Some(Pair {
+            connected_at: Some(moment.now),
+            open: None,
+            ..pair.clone()
+        }),
         received: Some(accepted.clone()),
         inviter_sees: true,
         connected: Some(connected),

@@ -21,7 +21,12 @@ pub struct Account {
 impl Account {
     /// The account of a member who never sent.
     pub fn unused(member_id: Uuid) -> Self {
-        Self { member_id, version: 0, sends: SendLog::default(), lifetime_sends: 0 }
+        Self {
+            member_id,
+            version: 0,
+            sends: SendLog::default(),
+            lifetime_sends: 0,
+        }
     }
 
     /// The account after one more send, if the quota allows it in every window.
@@ -61,19 +66,29 @@ mod tests {
 
     #[test]
     fn the_day_s_quota_comes_back_exactly_a_day_later() {
-        let policy = Policy { quota_day: 2, ..Policy::default() };
+        let policy = Policy {
+            quota_day: 2,
+            ..Policy::default()
+        };
         let mut account = Account::unused(Uuid::nil());
         let start = Timestamp::UNIX_EPOCH;
         assert!(charge_at(&mut account, start, &policy));
         assert!(charge_at(&mut account, start + 1.hour(), &policy));
-        assert!(!charge_at(&mut account, start + 24.hours() - 1.millisecond(), &policy));
+        assert!(!charge_at(
+            &mut account,
+            start + 24.hours() - 1.millisecond(),
+            &policy
+        ));
         assert!(charge_at(&mut account, start + 24.hours(), &policy));
         assert!(!charge_at(&mut account, start + 24.hours(), &policy));
     }
 
     #[test]
     fn the_lifetime_quota_never_comes_back() {
-        let policy = Policy { quota_lifetime: 1, ..Policy::default() };
+        let policy = Policy {
+            quota_lifetime: 1,
+            ..Policy::default()
+        };
         let mut account = Account::unused(Uuid::nil());
         assert!(charge_at(&mut account, Timestamp::UNIX_EPOCH, &policy));
         assert!(!charge_at(&mut account, Timestamp::MAX, &policy));

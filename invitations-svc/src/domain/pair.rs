@@ -17,7 +17,10 @@ pub struct PairKey {
 impl PairKey {
     /// The key of two members, in either order.
     pub fn of(one: Uuid, other: Uuid) -> Self {
-        Self { lo: one.min(other), hi: one.max(other) }
+        Self {
+            lo: one.min(other),
+            hi: one.max(other),
+        }
     }
 }
 
@@ -69,11 +72,19 @@ impl Pair {
 
     /// The sends of one of the two to the other.
     pub fn sends_from(&self, inviter_id: Uuid) -> &SendLog {
-        if inviter_id == self.key.lo { &self.lo_sends } else { &self.hi_sends }
+        if inviter_id == self.key.lo {
+            &self.lo_sends
+        } else {
+            &self.hi_sends
+        }
     }
 
     /// The sends of one of the two to the other.
     pub fn sends_from_mut(&mut self, inviter_id: Uuid) -> &mut SendLog {
-        if inviter_id == self.key.lo { &mut self.lo_sends } else { &mut self.hi_sends }
+        if inviter_id == self.key.lo {
+            &mut self.lo_sends
+        } else {
+            &mut self.hi_sends
+        }
     }
 }

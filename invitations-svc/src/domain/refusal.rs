@@ -7,7 +7,7 @@ pub enum Refusal {
     #[error("request_id was used for another request; use a new UUID for a new request")]
     RequestIdReused,
     /// Inviter or recipient is unknown.
-    #[error("inviter_id or recipient_id names no member; UpsertMembers makes it known")]
+    #[error("no such member; UpsertMembers makes members known")]
     MemberNotFound,
     /// The two are connected.
     #[error("the two members are connected already")]
@@ -27,6 +27,9 @@ pub enum Refusal {
     /// The invitation's time ran out.
     #[error("the invitation has expired; its inviter can send it again")]
     InvitationExpired,
+    /// The two are not connected.
+    #[error("the two members are not connected")]
+    ConnectionNotFound,
 }
 
 impl Refusal {
@@ -41,6 +44,7 @@ impl Refusal {
             Self::InvitationLimitReached => 6,
             Self::InvitationNotFound => 7,
             Self::InvitationExpired => 8,
+            Self::ConnectionNotFound => 9,
         }
     }
 
@@ -55,7 +59,24 @@ impl Refusal {
             Self::InvitationLimitReached,
             Self::InvitationNotFound,
             Self::InvitationExpired,
+            Self::ConnectionNotFound,
         ];
         all.into_iter().find(|refusal| refusal.code() == code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_is_found_by_its_number() {
+        let numbered: Vec<Refusal> = (0..100).filter_map(Refusal::from_code).collect();
+        assert_eq!(numbered.len(), 9);
+        assert!(
+            numbered
+                .iter()
+                .all(|refusal| Refusal::from_code(refusal.code()) == Some(*refusal))
+        );
     }
 }

@@ -46,7 +46,10 @@ impl Outcome {
     /// What has to be kept of an answer.
     pub fn of(answer: &Result<Answer, Refusal>) -> Self {
         match answer {
-            Ok(Answer::Sent(sent)) => Self::Sent { id: sent.id, until: sent.expires_at },
+            Ok(Answer::Sent(sent)) => Self::Sent {
+                id: sent.id,
+                until: sent.expires_at,
+            },
             Ok(Answer::Connected(_)) => Self::Connected,
             Ok(Answer::Accepted(_)) => Self::Accepted,
             Ok(Answer::Upserted(_)) => Self::Upserted,
@@ -59,7 +62,11 @@ impl StoredAnswer {
     /// The first answer again, from what is kept and what the repetition says. `accepted` is the invitation that an
     /// accept named; accepted ones do not change.
     pub fn replay(&self, command: &Command, accepted: Option<&Received>) -> Result<Answer, Refusal> {
-        if command.request.as_ref().is_some_and(|request| request.fingerprint != self.key.fingerprint) {
+        if command
+            .request
+            .as_ref()
+            .is_some_and(|request| request.fingerprint != self.key.fingerprint)
+        {
             return Err(Refusal::RequestIdReused);
         }
         match (self.outcome, &command.act) {
@@ -79,11 +86,15 @@ impl StoredAnswer {
                 recipient_id: send.inviter_id,
                 at: self.decided_at,
             })),
-            (Outcome::Accepted, Act::Accept(_)) => {
-                accepted.cloned().map(Answer::Accepted).ok_or(Refusal::InvitationNotFound)
-            }
+            (Outcome::Accepted, Act::Accept(_)) => accepted
+                .cloned()
+                .map(Answer::Accepted)
+                .ok_or(Refusal::InvitationNotFound),
             (Outcome::Upserted, Act::Upsert(members)) => {
-                let stored = |member: &Member| Member { updated_at: self.decided_at, ..member.clone() };
+                let stored = |member: &Member| Member {
+                    updated_at: self.decided_at,
+                    ..member.clone()
+                };
                 Ok(Answer::Upserted(members.iter().map(stored).collect()))
             }
             // The fingerprint covers the rpc, so an outcome of another act cannot match it.

@@ -38,13 +38,18 @@ pub fn send(command: &Send, facts: &Facts, moment: Moment) -> Decision {
         return Decision::refused(Refusal::AlreadyConnected);
     }
     let open = facts.pair.open_at(moment.now).map(|open| {
-        let row = facts.open.expect("facts hold the open invitation of every pair they hold");
+        let row = facts
+            .open
+            .expect("facts hold the open invitation of every pair they hold");
         debug_assert_eq!(row.id, open.id);
         row
     });
     if let Some(theirs) = open.filter(|open| open.inviter_id == command.recipient_id) {
         let (changes, _, connected) = connect(theirs, facts.pair, moment);
-        return Decision { changes, answer: Ok(Answer::Connected(connected)) };
+        return Decision {
+            changes,
+            answer: Ok(Answer::Connected(connected)),
+        };
     }
     let charged = facts.account.charged(moment.now, moment.policy);
     match address_given(command, recipient) {
@@ -83,7 +88,10 @@ fn address_given(command: &Send, recipient: &Addressee) -> AddressGiven {
 
 fn charge_for_a_guess(account: Account) -> Decision {
     Decision {
-        changes: Changes { account: Some(account), ..Changes::default() },
+        changes: Changes {
+            account: Some(account),
+            ..Changes::default()
+        },
         answer: Err(Refusal::EmailRequired),
     }
 }
@@ -104,14 +112,23 @@ fn sent(command: &Send, account: Account, pair: &Pair, open: Option<&Received>, 
         sent_at: moment.now,
         expires_at,
         accepted_at: None,
-        emailed_at: if email_due { moment.now } else { open.map_or(moment.now, |open| open.emailed_at) },
+        emailed_at: if email_due {
+            moment.now
+        } else {
+            open.map_or(moment.now, |open| open.emailed_at)
+        },
         reminders: command.reminders,
     };
     let mut pair = Pair {
-        open: Some(Open { id: received.id, inviter_id: received.inviter_id, until: expires_at }),
+        open: Some(Open {
+            id: received.id,
+            inviter_id: received.inviter_id,
+            until: expires_at,
+        }),
         ..pair.clone()
     };
-    pair.sends_from_mut(command.inviter_id).record(moment.now, moment.policy.pair_sends);
+    pair.sends_from_mut(command.inviter_id)
+        .record(moment.now, moment.policy.pair_sends);
     let event = email_due.then(|| sent_event(&received, moment.now));
     Decision {
         answer: Ok(Answer::Sent(received.for_inviter())),

@@ -62,6 +62,9 @@ mod tests {
         for second in 0..5 {
             log.record(Timestamp::from_second(second).expect("in range"), 3);
         }
-        assert_eq!(log.times().iter().map(|at| at.as_second()).collect::<Vec<_>>(), [2, 3, 4]);
+        assert_eq!(
+            log.times().iter().map(|at| at.as_second()).collect::<Vec<_>>(),
+            [2, 3, 4]
+        );
     }
 }

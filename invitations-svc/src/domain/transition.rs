@@ -17,7 +17,10 @@ pub struct Decision {
 impl Decision {
     /// Refused, with nothing to write.
     pub fn refused(refusal: Refusal) -> Self {
-        Self { changes: Changes::default(), answer: Err(refusal) }
+        Self {
+            changes: Changes::default(),
+            answer: Err(refusal),
+        }
     }
 }
 

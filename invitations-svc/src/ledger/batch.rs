@@ -48,7 +48,11 @@ pub(super) struct Terms<'a> {
 }
 
 /// Decides and commits in two statements, without locks.
-pub(super) fn commit(db: &mut PgConnection, commands: &[&Command], terms: Terms) -> Result<Committed, Failure> {
+pub(super) fn commit(
+    db: &mut PgConnection,
+    commands: &[&Command],
+    terms: Terms,
+) -> Result<Committed, Failure> {
     let facts = facts(db, &keys(commands)).map_err(before)?;
     let (rows, committed) = decide(commands, facts, terms);
     if !rows.is_empty() {
@@ -58,7 +62,11 @@ pub(super) fn commit(db: &mut PgConnection, commands: &[&Command], terms: Terms)
 }
 
 /// The same under locks on what the batch is judged by, so that nobody can win the race again.
-pub(super) fn commit_locked(db: &mut PgConnection, commands: &[&Command], terms: Terms) -> Result<Committed, Failure> {
+pub(super) fn commit_locked(
+    db: &mut PgConnection,
+    commands: &[&Command],
+    terms: Terms,
+) -> Result<Committed, Failure> {
     let keys = keys(commands);
     db.transaction::<_, DieselError, _>(|db| {
         let seen = facts(db, &keys)?;
@@ -74,7 +82,9 @@ pub(super) fn commit_locked(db: &mut PgConnection, commands: &[&Command], terms:
 impl Terms<'_> {
     /// Stored answers of this time and before are forgotten.
     fn forgotten_at(&self) -> Timestamp {
-        self.now.saturating_sub(self.policy.request_memory).unwrap_or(Timestamp::MIN)
+        self.now
+            .saturating_sub(self.policy.request_memory)
+            .unwrap_or(Timestamp::MIN)
     }
 }
 
@@ -99,17 +109,31 @@ fn decide(commands: &[&Command], facts: Vec<Facts>, terms: Terms) -> (Rows, Comm
     for (command, facts) in commands.iter().zip(facts) {
         book.enter(command, facts, terms.forgotten_at());
     }
-    let moment = Moment { now: terms.now, policy: terms.policy };
-    let answers = commands.iter().map(|command| book.decide(command, moment)).collect();
+    let moment = Moment {
+        now: terms.now,
+        policy: terms.policy,
+    };
+    let answers = commands
+        .iter()
+        .map(|command| book.decide(command, moment))
+        .collect();
     let rows = book.into_rows();
     let owes_emails = !rows.events.is_empty();
     (rows, Committed { answers, owes_emails })
 }
 
 fn before(error: DieselError) -> Failure {
-    if is_connection_lost(&error) { Failure::LostBefore } else { Failure::Refused(error) }
+    if is_connection_lost(&error) {
+        Failure::LostBefore
+    } else {
+        Failure::Refused(error)
+    }
 }
 
 fn during(error: DieselError) -> Failure {
-    if is_connection_lost(&error) { Failure::LostDuring } else { Failure::Refused(error) }
+    if is_connection_lost(&error) {
+        Failure::LostDuring
+    } else {
+        Failure::Refused(error)
+    }
 }

@@ -57,16 +57,28 @@ impl Book {
             self.addressees.insert(send.recipient_id, addressee);
         }
         if let Some(account) = facts.account {
-            self.accounts.entry(account.member_id).or_insert(Entry { row: account, changed: false });
+            self.accounts.entry(account.member_id).or_insert(Entry {
+                row: account,
+                changed: false,
+            });
         }
         if let Some(pair) = facts.pair {
-            self.pairs.entry(pair.key).or_insert(Entry { row: pair, changed: false });
+            self.pairs.entry(pair.key).or_insert(Entry {
+                row: pair,
+                changed: false,
+            });
         }
         if let Some(received) = facts.received {
-            self.received.entry(received.id).or_insert(Entry { row: received, changed: false });
+            self.received.entry(received.id).or_insert(Entry {
+                row: received,
+                changed: false,
+            });
         }
         if let Some(answer) = facts.answered.filter(|answer| answer.decided_at > forgotten_at) {
-            self.answers.entry(key_of(&answer.key)).or_insert(Entry { row: answer, changed: false });
+            self.answers.entry(key_of(&answer.key)).or_insert(Entry {
+                row: answer,
+                changed: false,
+            });
         }
     }
 
@@ -84,7 +96,13 @@ impl Book {
             outcome: Outcome::of(&answer),
             decided_at: moment.now,
         };
-        self.answers.insert(key_of(request), Entry { row: stored, changed: true });
+        self.answers.insert(
+            key_of(request),
+            Entry {
+                row: stored,
+                changed: true,
+            },
+        );
         answer
     }
 
@@ -119,7 +137,10 @@ impl Book {
             recipient: self.addressees.get(&act.recipient_id),
             account,
             pair: &pair,
-            open: pair.open.and_then(|open| self.received.get(&open.id)).map(|entry| &entry.row),
+            open: pair
+                .open
+                .and_then(|open| self.received.get(&open.id))
+                .map(|entry| &entry.row),
         };
         send(act, &facts, moment)
     }
@@ -136,11 +157,21 @@ impl Book {
     }
 
     fn pair(&self, key: PairKey) -> Pair {
-        self.pairs.get(&key).map_or_else(|| Pair::strangers(key), |entry| entry.row.clone())
+        self.pairs
+            .get(&key)
+            .map_or_else(|| Pair::strangers(key), |entry| entry.row.clone())
     }
 
     fn apply(&mut self, changes: Changes) {
-        let Changes { account, pair, received, inviter_sees, connected, members, event } = changes;
+        let Changes {
+            account,
+            pair,
+            received,
+            inviter_sees,
+            connected,
+            members,
+            event,
+        } = changes;
         if let Some(row) = account {
             self.accounts.insert(row.member_id, Entry { row, changed: true });
         }
@@ -157,7 +188,10 @@ impl Book {
         self.events.extend(event);
         for member in members {
             self.members.insert(member.member_id);
-            let addressee = Addressee { email: member.email.clone(), invitation_policy: member.invitation_policy };
+            let addressee = Addressee {
+                email: member.email.clone(),
+                invitation_policy: member.invitation_policy,
+            };
             self.addressees.insert(member.member_id, addressee);
             self.upserted.insert(member.member_id, member);
         }
@@ -166,7 +200,11 @@ impl Book {
     /// The accounts and pairs that the batch is judged by, also those that do not exist, in the order of locks.
     pub(super) fn judged_by(commands: &[&Command], facts: &[Facts]) -> (Vec<Uuid>, Vec<PairKey>) {
         let mut accounts: Vec<Uuid> = commands.iter().map(|command| command.actor()).collect();
-        let mut pairs: Vec<PairKey> = facts.iter().filter_map(|facts| facts.pair.as_ref()).map(|pair| pair.key).collect();
+        let mut pairs: Vec<PairKey> = facts
+            .iter()
+            .filter_map(|facts| facts.pair.as_ref())
+            .map(|pair| pair.key)
+            .collect();
         accounts.sort_unstable();
         accounts.dedup();
         pairs.sort_unstable();
@@ -178,8 +216,11 @@ impl Book {
     pub(super) fn into_rows(self) -> Rows {
         let mut received = changed(self.received);
         received.sort_unstable_by_key(|row| (row.recipient_id, row.id));
-        let mut sent: Vec<_> =
-            received.iter().filter(|row| self.shown.contains(&row.id)).map(Received::for_inviter).collect();
+        let mut sent: Vec<_> = received
+            .iter()
+            .filter(|row| self.shown.contains(&row.id))
+            .map(Received::for_inviter)
+            .collect();
         sent.sort_unstable_by_key(|row| (row.inviter_id, row.id));
         let mut accounts = changed(self.accounts);
         accounts.sort_unstable_by_key(|row| row.member_id);
@@ -191,7 +232,16 @@ impl Book {
         });
         let mut members: Vec<Member> = self.upserted.into_values().collect();
         members.sort_unstable_by_key(|member| member.member_id);
-        Rows { accounts, pairs, sent, received, connected: self.connected, answers, events: self.events, members }
+        Rows {
+            accounts,
+            pairs,
+            sent,
+            received,
+            connected: self.connected,
+            answers,
+            events: self.events,
+            members,
+        }
     }
 }
 
@@ -200,11 +250,26 @@ fn key_of(request: &RequestKey) -> (Uuid, Arc<str>) {
 }
 
 fn changed<K, T>(entries: HashMap<K, Entry<T>>) -> Vec<T> {
-    entries.into_values().filter(|entry| entry.changed).map(|entry| entry.row).collect()
+    entries
+        .into_values()
+        .filter(|entry| entry.changed)
+        .map(|entry| entry.row)
+        .collect()
 }
 
 fn upsert(members: &[Member], moment: Moment) -> Decision {
-    let members: Vec<Member> =
-        members.iter().map(|member| Member { updated_at: moment.now, ..member.clone() }).collect();
-    Decision { changes: Changes { members: members.clone(), ..Changes::default() }, answer: Ok(Answer::Upserted(members)) }
+    let members: Vec<Member> = members
+        .iter()
+        .map(|member| Member {
+            updated_at: moment.now,
+            ..member.clone()
+        })
+        .collect();
+    Decision {
+        changes: Changes {
+            members: members.clone(),
+            ..Changes::default()
+        },
+        answer: Ok(Answer::Upserted(members)),
+    }
 }

@@ -61,7 +61,8 @@ impl Committer {
         if jobs.is_empty() {
             return;
         }
-        metrics::histogram!("ledger_batch_commands").record(f64::from(u32::try_from(jobs.len()).unwrap_or(u32::MAX)));
+        metrics::histogram!("ledger_batch_commands")
+            .record(f64::from(u32::try_from(jobs.len()).unwrap_or(u32::MAX)));
         let commands: Vec<&Command> = jobs.iter().map(|job| &job.command).collect();
         let decided = self.decide(&commands, db);
         for (job, decided) in jobs.into_iter().zip(decided) {
@@ -83,7 +84,10 @@ impl Committer {
         metrics::counter!("ledger_redo_total", "how" => "locked").increment(1);
         match self.attempt(commands, db, commit_locked) {
             Ok(answers) => answers,
-            Err(Failure::Refused(_)) => commands.iter().map(|command| self.decide_alone(command, db)).collect(),
+            Err(Failure::Refused(_)) => commands
+                .iter()
+                .map(|command| self.decide_alone(command, db))
+                .collect(),
             Err(failure) => give_up(commands, &failure),
         }
     }
@@ -131,7 +135,14 @@ impl Committer {
             Some(connection) => connection,
             None => db.insert(self.pool.get_timeout(CHECKOUT).map_err(|_| Failure::LostBefore)?),
         };
-        let result = commit(connection, commands, Terms { now: self.clock.now(), policy: &self.policy });
+        let result = commit(
+            connection,
+            commands,
+            Terms {
+                now: self.clock.now(),
+                policy: &self.policy,
+            },
+        );
         if matches!(result, Err(Failure::LostBefore | Failure::LostDuring)) {
             *db = None;
         }

@@ -1,7 +1,8 @@
 //! Reading the two books. The inviter's queries name no table that knows of folders.
 
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgConnection, QueryDsl, QueryResult, RunQueryDsl,
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgConnection, QueryDsl, QueryResult,
+    RunQueryDsl,
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -13,7 +14,20 @@ use super::{
 use crate::domain::invitation::{Folder, Lifecycle, Received, Sent};
 
 type SentRow = (Uuid, Uuid, Uuid, String, i16, Time, Time, Option<Time>);
-type ReceivedRow = (Uuid, Uuid, Uuid, String, i16, i16, i64, Time, Time, Option<Time>, Time, bool);
+type ReceivedRow = (
+    Uuid,
+    Uuid,
+    Uuid,
+    String,
+    i16,
+    i16,
+    i64,
+    Time,
+    Time,
+    Option<Time>,
+    Time,
+    bool,
+);
 
 /// One invitation of the inviter's book.
 pub fn sent(connection: &mut PgConnection, inviter_id: Uuid, id: Uuid) -> QueryResult<Option<Sent>> {
@@ -37,8 +51,15 @@ pub fn sent_page(
 }
 
 /// One invitation of the recipient's book.
-pub fn received(connection: &mut PgConnection, recipient_id: Uuid, id: Uuid) -> QueryResult<Option<Received>> {
-    let row = received::table.find((recipient_id, id)).first(connection).optional()?;
+pub fn received(
+    connection: &mut PgConnection,
+    recipient_id: Uuid,
+    id: Uuid,
+) -> QueryResult<Option<Received>> {
+    let row = received::table
+        .find((recipient_id, id))
+        .first(connection)
+        .optional()?;
     row.map(read_received).transpose()
 }
 
@@ -56,7 +77,11 @@ pub fn received_page(
         .and(received::folder.eq(folder_code(folder)))
         .and(received::expires_at.gt(time(now)));
     let rows = received::table
-        .filter(received::recipient_id.eq(recipient_id).and(received::id.lt(before)))
+        .filter(
+            received::recipient_id
+                .eq(recipient_id)
+                .and(received::id.lt(before)),
+        )
         .filter(open)
         .order(received::id.desc())
         .limit(limit)
@@ -79,8 +104,20 @@ fn read_sent(row: SentRow) -> QueryResult<Sent> {
 }
 
 fn read_received(row: ReceivedRow) -> QueryResult<Received> {
-    let (recipient_id, id, inviter_id, note, lifecycle_code, folder_code, sequence, sent_at, expires_at, accepted_at, emailed_at, reminders) =
-        row;
+    let (
+        recipient_id,
+        id,
+        inviter_id,
+        note,
+        lifecycle_code,
+        folder_code,
+        sequence,
+        sent_at,
+        expires_at,
+        accepted_at,
+        emailed_at,
+        reminders,
+    ) = row;
     Ok(Received {
         recipient_id,
         id,

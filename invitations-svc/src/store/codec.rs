@@ -35,12 +35,17 @@ pub(super) fn impossible(column: &'static str) -> DieselError {
 
 /// Eight bytes a time: big-endian milliseconds since 1970.
 pub(super) fn sends_to_bytes(log: &SendLog) -> Vec<u8> {
-    log.times().iter().flat_map(|at| at.as_millisecond().to_be_bytes()).collect()
+    log.times()
+        .iter()
+        .flat_map(|at| at.as_millisecond().to_be_bytes())
+        .collect()
 }
 
 pub(super) fn sends_from_bytes(bytes: &[u8]) -> Result<SendLog, DieselError> {
     let (times, rest) = bytes.as_chunks::<8>();
-    let times = times.iter().map(|eight| Timestamp::from_millisecond(i64::from_be_bytes(*eight)));
+    let times = times
+        .iter()
+        .map(|eight| Timestamp::from_millisecond(i64::from_be_bytes(*eight)));
     match times.collect() {
         Ok(times) if rest.is_empty() => Ok(SendLog::new(times)),
         _ => Err(impossible("sends")),
@@ -130,9 +135,9 @@ pub(super) fn outcome(
         (2, None, None) => Ok(Outcome::Connected),
         (3, None, None) => Ok(Outcome::Accepted),
         (4, None, None) => Ok(Outcome::Upserted),
-        (REFUSED.., None, None) => {
-            Refusal::from_code(code - REFUSED).map(Outcome::Refused).ok_or_else(|| impossible("outcome"))
-        }
+        (REFUSED.., None, None) => Refusal::from_code(code - REFUSED)
+            .map(Outcome::Refused)
+            .ok_or_else(|| impossible("outcome")),
         _ => Err(impossible("outcome")),
     }
 }
@@ -143,7 +148,11 @@ mod tests {
 
     #[test]
     fn a_send_log_survives_its_column() {
-        let log = SendLog::new((0..5).map(|s| Timestamp::from_second(s * 1_000).expect("in range")).collect());
+        let log = SendLog::new(
+            (0..5)
+                .map(|s| Timestamp::from_second(s * 1_000).expect("in range"))
+                .collect(),
+        );
         assert_eq!(sends_from_bytes(&sends_to_bytes(&log)).expect("whole"), log);
         assert!(sends_from_bytes(&[0; 7]).is_err());
         assert!(sends_from_bytes(&[255; 8]).is_ok());

@@ -1,7 +1,8 @@
 //! Connections.
 
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgConnection, QueryDsl, QueryResult, RunQueryDsl,
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgConnection, QueryDsl, QueryResult,
+    RunQueryDsl,
     pg::Pg,
     query_builder::{AstPass, QueryFragment},
     sql_types::{Array, BigInt, Text, Uuid as SqlUuid},
@@ -39,29 +40,33 @@ pub struct SummaryKey {
 }
 
 /// Up to `limit` connections of a member, newest first, those before `before` only.
-pub fn page(
-    db: &mut PgConnection,
-    member_id: Uuid,
-    before: Side,
-    limit: i64,
-) -> QueryResult<Vec<Side>> {
+pub fn page(db: &mut PgConnection, member_id: Uuid, before: Side, limit: i64) -> QueryResult<Vec<Side>> {
     let (other_id, at) = before;
-    let earlier = connection::connected_at
-        .lt(time(at))
-        .or(connection::connected_at.eq(time(at)).and(connection::other_id.lt(other_id)));
+    let earlier = connection::connected_at.lt(time(at)).or(connection::connected_at
+        .eq(time(at))
+        .and(connection::other_id.lt(other_id)));
     let rows: Vec<(Uuid, Time)> = connection::table
-        .filter(connection::member_id.eq(member_id).and(connection::connected_at.le(time(at))))
+        .filter(
+            connection::member_id
+                .eq(member_id)
+                .and(connection::connected_at.le(time(at))),
+        )
         .filter(earlier)
         .order((connection::connected_at.desc(), connection::other_id.desc()))
         .limit(limit)
         .select((connection::other_id, connection::connected_at))
         .load(db)?;
-    Ok(rows.into_iter().map(|(other_id, at)| (other_id, at.to_jiff())).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(other_id, at)| (other_id, at.to_jiff()))
+        .collect())
 }
 
 /// Since when two members are connected.
 pub fn since(db: &mut PgConnection, member_id: Uuid, other_id: Uuid) -> QueryResult<Option<Timestamp>> {
-    let row = connection::table.find((member_id, other_id)).select(connection::connected_at);
+    let row = connection::table
+        .find((member_id, other_id))
+        .select(connection::connected_at);
     Ok(row.first::<Time>(db).optional()?.map(Time::to_jiff))
 }
 
@@ -75,8 +80,11 @@ pub fn summaries(db: &mut PgConnection, keys: &[SummaryKey]) -> QueryResult<Vec<
     for (ord, total, shared, names) in statement.load::<(i64, i64, i64, Vec<String>)>(db)? {
         let at = usize::try_from(ord - 1).map_err(|_| impossible("ord"))?;
         let count = |count: i64| i32::try_from(count).map_err(|_| impossible("count"));
-        *found.get_mut(at).ok_or_else(|| impossible("ord"))? =
-            Summary { total: count(total)?, shared: count(shared)?, names };
+        *found.get_mut(at).ok_or_else(|| impossible("ord"))? = Summary {
+            total: count(total)?,
+            shared: count(shared)?,
+            names,
+        };
     }
     Ok(found)
 }

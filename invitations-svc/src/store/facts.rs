@@ -4,7 +4,9 @@ use diesel::{
     PgConnection, QueryResult, RunQueryDsl,
     pg::Pg,
     query_builder::{AstPass, QueryFragment},
-    sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{
+        Array, BigInt, Binary, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
+    },
 };
 use uuid::Uuid;
 
@@ -57,13 +59,22 @@ pub fn facts(connection: &mut PgConnection, keys: &[FactKey]) -> QueryResult<Vec
         actors: keys.iter().map(|key| key.actor).collect(),
         others: keys.iter().map(|key| key.other).collect(),
         invitations: keys.iter().map(|key| key.invitation).collect(),
-        request_ids: keys.iter().map(|key| key.request.map(|request| request.request_id)).collect(),
-        clients: keys.iter().map(|key| key.request.map(|request| &*request.client)).collect(),
+        request_ids: keys
+            .iter()
+            .map(|key| key.request.map(|request| request.request_id))
+            .collect(),
+        clients: keys
+            .iter()
+            .map(|key| key.request.map(|request| &*request.client))
+            .collect(),
     };
     let mut found: Vec<Facts> = keys.iter().map(|_| Facts::default()).collect();
     for row in statement.load::<Row>(connection)? {
         let at = usize::try_from(row.0 - 1).map_err(|_| impossible("ord"))?;
-        let (key, place) = keys.get(at).zip(found.get_mut(at)).ok_or_else(|| impossible("ord"))?;
+        let (key, place) = keys
+            .get(at)
+            .zip(found.get_mut(at))
+            .ok_or_else(|| impossible("ord"))?;
         *place = read(key, row)?;
     }
     Ok(found)
@@ -82,7 +93,13 @@ prepared!(
     (
         BigInt,
         // request
-        (Nullable<Binary>, Nullable<SmallInt>, Nullable<SqlUuid>, Nullable<Timestamptz>, Nullable<Timestamptz>),
+        (
+            Nullable<Binary>,
+            Nullable<SmallInt>,
+            Nullable<SqlUuid>,
+            Nullable<Timestamptz>,
+            Nullable<Timestamptz>
+        ),
         // members
         (Bool, Nullable<SmallInt>, Nullable<Text>),
         // account
@@ -118,7 +135,13 @@ prepared!(
 );
 
 type Row = (i64, RequestRow, MemberRow, AccountRow, PairRow, ReceivedRow);
-type RequestRow = (Option<Vec<u8>>, Option<i16>, Option<Uuid>, Option<Time>, Option<Time>);
+type RequestRow = (
+    Option<Vec<u8>>,
+    Option<i16>,
+    Option<Uuid>,
+    Option<Time>,
+    Option<Time>,
+);
 type MemberRow = (bool, Option<i16>, Option<String>);
 type AccountRow = (Option<i64>, Option<Vec<u8>>, Option<i32>);
 type PairRow = (
@@ -188,7 +211,10 @@ impl QueryFragment<Pg> for Statement<'_> {
 fn read(key: &FactKey, row: Row) -> QueryResult<Facts> {
     let (_, request, (actor_exists, other_policy, other_email), account, pair, received) = row;
     let other = match (other_policy, other_email) {
-        (Some(code), Some(email)) => Some(Addressee { email, invitation_policy: policy(code)? }),
+        (Some(code), Some(email)) => Some(Addressee {
+            email,
+            invitation_policy: policy(code)?,
+        }),
         _ => None,
     };
     Ok(Facts {
@@ -208,7 +234,10 @@ fn read_answer(key: &FactKey, row: RequestRow) -> QueryResult<Option<StoredAnswe
     let asked = key.request.ok_or_else(|| impossible("request_id"))?;
     let fingerprint = fingerprint.try_into().map_err(|_| impossible("fingerprint"))?;
     Ok(Some(StoredAnswer {
-        key: RequestKey { fingerprint, ..asked.clone() },
+        key: RequestKey {
+            fingerprint,
+            ..asked.clone()
+        },
         outcome: outcome(code, subject, until.map(Time::to_jiff))?,
         decided_at: decided_at.to_jiff(),
     }))
@@ -219,19 +248,35 @@ fn read_account(member_id: Uuid, row: AccountRow) -> QueryResult<Option<Account>
         return Ok(None);
     };
     let lifetime_sends = usize::try_from(lifetime_sends).map_err(|_| impossible("lifetime_sends"))?;
-    Ok(Some(Account { member_id, version, sends: sends_from_bytes(&sends)?, lifetime_sends }))
+    Ok(Some(Account {
+        member_id,
+        version,
+        sends: sends_from_bytes(&sends)?,
+        lifetime_sends,
+    }))
 }
 
 fn read_pair(row: PairRow) -> QueryResult<Option<Pair>> {
-    let (Some(lo), Some(hi), Some(version), connected_at, open_id, from_lo, until, Some(lo_sends), Some(hi_sends)) =
-        row
+    let (
+        Some(lo),
+        Some(hi),
+        Some(version),
+        connected_at,
+        open_id,
+        from_lo,
+        until,
+        Some(lo_sends),
+        Some(hi_sends),
+    ) = row
     else {
         return Ok(None);
     };
     let open = match (open_id, from_lo, until) {
-        (Some(id), Some(from_lo), Some(until)) => {
-            Some(Open { id, inviter_id: if from_lo { lo } else { hi }, until: until.to_jiff() })
-        }
+        (Some(id), Some(from_lo), Some(until)) => Some(Open {
+            id,
+            inviter_id: if from_lo { lo } else { hi },
+            until: until.to_jiff(),
+        }),
         _ => None,
     };
     Ok(Some(Pair {

@@ -18,10 +18,20 @@ use crate::domain::member::Member;
 /// The members among `ids`, in no order.
 pub fn by_ids(connection: &mut PgConnection, ids: &[Uuid]) -> QueryResult<Vec<Member>> {
     type Row = (Uuid, String, String, String, String, i16, Time);
-    let rows: Vec<Row> = member::table.filter(member::member_id.eq_any(ids)).load(connection)?;
+    let rows: Vec<Row> = member::table
+        .filter(member::member_id.eq_any(ids))
+        .load(connection)?;
     let read = |(member_id, name, email, locale, time_zone, code, updated_at): Row| {
         let updated_at = updated_at.to_jiff();
-        Ok(Member { member_id, name, email, locale, time_zone, invitation_policy: policy(code)?, updated_at })
+        Ok(Member {
+            member_id,
+            name,
+            email,
+            locale,
+            time_zone,
+            invitation_policy: policy(code)?,
+            updated_at,
+        })
     };
     rows.into_iter().map(read).collect()
 }
@@ -34,7 +44,10 @@ pub(super) fn upsert(connection: &mut PgConnection, members: &[Member]) -> Query
         emails: members.iter().map(|member| member.email.as_str()).collect(),
         locales: members.iter().map(|member| member.locale.as_str()).collect(),
         time_zones: members.iter().map(|member| member.time_zone.as_str()).collect(),
-        policies: members.iter().map(|member| policy_code(member.invitation_policy)).collect(),
+        policies: members
+            .iter()
+            .map(|member| policy_code(member.invitation_policy))
+            .collect(),
         updated_at: members.iter().map(|member| time(member.updated_at)).collect(),
     };
     statement.execute(connection).map(|_| ())

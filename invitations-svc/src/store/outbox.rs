@@ -46,30 +46,59 @@ pub fn claim(
 ) -> QueryResult<Vec<Claimed>> {
     type Row = (Uuid, i64, i16, Uuid, Uuid, String, Time, i32);
     let lease = time(after(now, lease));
-    let statement = Claim { lane: &lane, now: &time(now), lease: &lease, limit: &limit };
+    let statement = Claim {
+        lane: &lane,
+        now: &time(now),
+        lease: &lease,
+        limit: &limit,
+    };
     let read = |row: Row| {
         let (invitation_id, sequence, code, inviter_id, recipient_id, note, happened_at, attempts) = row;
         let kind = event(code)?;
         let happened_at = happened_at.to_jiff();
-        let event = Event { kind, invitation_id, sequence, inviter_id, recipient_id, note, happened_at };
-        Ok(Claimed { event, attempts, lease })
+        let event = Event {
+            kind,
+            invitation_id,
+            sequence,
+            inviter_id,
+            recipient_id,
+            note,
+            happened_at,
+        };
+        Ok(Claimed {
+            event,
+            attempts,
+            lease,
+        })
     };
     statement.load::<Row>(db)?.into_iter().map(read).collect()
 }
 
 /// Forgets transitions that notify-svc has.
-pub fn delete(db: &mut PgConnection, done: &[&Claimed]) -> QueryResult<usize> {
-    Delete { keys: &Keys::of(done) }.execute(db)
+pub fn delete(db: &mut PgConnection, done: &[Claimed]) -> QueryResult<usize> {
+    Delete {
+        keys: &Keys::of(done),
+    }
+    .execute(db)
 }
 
 /// Gives claimed transitions back, to be claimed again at `due_at`.
-pub fn release(db: &mut PgConnection, claimed: &[&Claimed], due_at: Timestamp) -> QueryResult<usize> {
-    Release { keys: &Keys::of(claimed), due_at: &time(due_at) }.execute(db)
+pub fn release(db: &mut PgConnection, claimed: &[Claimed], due_at: Timestamp) -> QueryResult<usize> {
+    Release {
+        keys: &Keys::of(claimed),
+        due_at: &time(due_at),
+    }
+    .execute(db)
 }
 
 /// Puts transitions aside that notify-svc refuses for good.
-pub fn bury(db: &mut PgConnection, refused: &[&Claimed], now: Timestamp, reason: &str) -> QueryResult<usize> {
-    Bury { keys: &Keys::of(refused), died_at: &time(now), reason }.execute(db)
+pub fn bury(db: &mut PgConnection, refused: &[Claimed], now: Timestamp, reason: &str) -> QueryResult<usize> {
+    Bury {
+        keys: &Keys::of(refused),
+        died_at: &time(now),
+        reason,
+    }
+    .execute(db)
 }
 
 struct Claim<'a> {
@@ -79,11 +108,25 @@ struct Claim<'a> {
     limit: &'a i64,
 }
 
-prepared!(Claim, (SqlUuid, BigInt, SmallInt, SqlUuid, SqlUuid, Text, Timestamptz, Integer));
+prepared!(
+    Claim,
+    (
+        SqlUuid,
+        BigInt,
+        SmallInt,
+        SqlUuid,
+        SqlUuid,
+        Text,
+        Timestamptz,
+        Integer
+    )
+);
 
 impl QueryFragment<Pg> for Claim<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("WITH due AS MATERIALIZED (SELECT lane, invitation_id, sequence FROM outbox WHERE lane = ");
+        out.push_sql(
+            "WITH due AS MATERIALIZED (SELECT lane, invitation_id, sequence FROM outbox WHERE lane = ",
+        );
         out.push_bind_param::<SmallInt, _>(self.lane)?;
         out.push_sql(" AND due_at <= ");
         out.push_bind_param::<Timestamptz, _>(self.now)?;
@@ -110,9 +153,12 @@ struct Keys {
 }
 
 impl Keys {
-    fn of(claimed: &[&Claimed]) -> Self {
+    fn of(claimed: &[Claimed]) -> Self {
         Self {
-            lane: claimed.iter().map(|claim| lane(claim.event.invitation_id)).collect(),
+            lane: claimed
+                .iter()
+                .map(|claim| lane(claim.event.invitation_id))
+                .collect(),
             invitation_id: claimed.iter().map(|claim| claim.event.invitation_id).collect(),
             sequence: claimed.iter().map(|claim| claim.event.sequence).collect(),
             lease: claimed.iter().map(|claim| claim.lease).collect(),

@@ -4,13 +4,17 @@ use diesel::{
     Connection, PgConnection, QueryResult, RunQueryDsl,
     pg::Pg,
     query_builder::{AstPass, QueryFragment},
-    sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{
+        Array, BigInt, Binary, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
+    },
 };
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
-    codec::{Time, event_code, folder_code, lifecycle_code, optional_time, outcome_code, sends_to_bytes, time},
+    codec::{
+        Time, event_code, folder_code, lifecycle_code, optional_time, outcome_code, sends_to_bytes, time,
+    },
     members,
     outbox::lane,
     prepared::prepared,
@@ -194,7 +198,9 @@ impl<'a> Statement<'a> {
         rows.pairs.iter().for_each(|row| statement.pair.push(row));
         rows.sent.iter().for_each(|row| statement.sent.push(row));
         rows.received.iter().for_each(|row| statement.received.push(row));
-        rows.connected.iter().for_each(|row| statement.connection.push(row));
+        rows.connected
+            .iter()
+            .for_each(|row| statement.connection.push(row));
         rows.answers.iter().for_each(|row| statement.request.push(row));
         rows.events.iter().for_each(|row| statement.outbox.push(row));
         statement
@@ -206,7 +212,8 @@ impl AccountColumns {
         self.member_id.push(account.member_id);
         self.version.push(account.version);
         self.sends.push(sends_to_bytes(&account.sends));
-        self.lifetime_sends.push(i32::try_from(account.lifetime_sends).unwrap_or(i32::MAX));
+        self.lifetime_sends
+            .push(i32::try_from(account.lifetime_sends).unwrap_or(i32::MAX));
     }
 }
 
@@ -217,7 +224,8 @@ impl PairColumns {
         self.version.push(pair.version);
         self.connected_at.push(optional_time(pair.connected_at));
         self.open_id.push(pair.open.map(|open| open.id));
-        self.open_from_lo.push(pair.open.map(|open| open.inviter_id == pair.key.lo));
+        self.open_from_lo
+            .push(pair.open.map(|open| open.inviter_id == pair.key.lo));
         self.open_until.push(pair.open.map(|open| time(open.until)));
         self.lo_sends.push(sends_to_bytes(&pair.lo_sends));
         self.hi_sends.push(sends_to_bytes(&pair.hi_sends));
@@ -414,7 +422,9 @@ impl ReceivedColumns<'_> {
 
 impl ConnectionColumns {
     fn walk<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("c AS (INSERT INTO connection (member_id, other_id, connected_at) SELECT * FROM unnest(");
+        out.push_sql(
+            "c AS (INSERT INTO connection (member_id, other_id, connected_at) SELECT * FROM unnest(",
+        );
         columns!(out, SqlUuid => &self.member_id, SqlUuid => &self.other_id, Timestamptz => &self.connected_at);
         out.push_sql(") RETURNING 1)");
         Ok(())

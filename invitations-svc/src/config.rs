@@ -1,0 +1,213 @@
+//! Every setting: a flag, an environment variable, a default. `--help` is their reference.
+
+use std::{net::SocketAddr, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use shell::{
+    fields::Violations,
+    gate::Identities,
+    listen::ListenArgs,
+    postgres::{self, DatabaseArgs},
+    signing::Keyring,
+    telemetry::LogArgs,
+};
+
+use crate::{domain::policy::Policy, ledger::LedgerArgs, links::UrlTemplate, web::AcceptButton};
+
+/// The settings of invitations-svc.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "invitations-svc", version)]
+pub struct Config {
+    /// Where gRPC is served
+    #[arg(long, env = "GRPC_ADDR", default_value = "127.0.0.1:50051")]
+    pub grpc_addr: SocketAddr,
+    /// Where the accept page, /metrics, /healthz and /readyz are served
+    #[arg(long, env = "HTTP_ADDR", default_value = "127.0.0.1:8081")]
+    pub http_addr: SocketAddr,
+    /// Where notify-svc serves gRPC
+    #[arg(long, env = "NOTIFY_URL", default_value = "http://127.0.0.1:50052")]
+    pub notify_url: String,
+    /// Bearer token for notify-svc, where it asks for one; @FILE reads it from a file
+    #[arg(long, env = "NOTIFY_TOKEN", value_parser = postgres::secret, hide_env_values = true)]
+    pub notify_token: Option<SecretString>,
+    /// Keys that sign accept links and page tokens, newest first, each at least 32 characters, separated by commas;
+    /// @FILE reads them from a file
+    #[arg(long, env = "LINK_KEYS", value_parser = postgres::secret, hide_env_values = true)]
+    pub link_keys: SecretString,
+    /// Where readers of emails reach the accept page, without a slash at the end
+    #[arg(long, env = "PUBLIC_URL", default_value = "http://127.0.0.1:8081")]
+    pub public_url: String,
+    /// The product's page of a member, with {member_id}
+    #[arg(
+        long,
+        env = "PROFILE_URL_TEMPLATE",
+        default_value = "https://example.com/members/{member_id}"
+    )]
+    pub profile_url_template: UrlTemplate,
+    /// The product's page of a received invitation, with {invitation_id}
+    #[arg(
+        long,
+        env = "INBOX_URL_TEMPLATE",
+        default_value = "https://example.com/invitations/{invitation_id}"
+    )]
+    pub inbox_url_template: UrlTemplate,
+    /// What the button of the accept page does
+    #[arg(long, env = "ACCEPT_BUTTON", value_enum, default_value_t = AcceptButton::Acts)]
+    pub accept_button: AcceptButton,
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    #[command(flatten)]
+    pub listen: ListenArgs,
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// The numbers of the rules.
+#[derive(Debug, Clone, clap::Args)]
+pub struct PolicyArgs {
+    /// Sends of one inviter in any 24 hours
+    #[arg(long, env = "QUOTA_DAY", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
+    pub quota_day: u16,
+    /// Sends of one inviter in any 7 days
+    #[arg(long, env = "QUOTA_WEEK", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    pub quota_week: u16,
+    /// Sends of one inviter ever
+    #[arg(long, env = "QUOTA_LIFETIME", default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
+    pub quota_lifetime: u32,
+    /// Sends of one inviter to one recipient in --pair-window-days
+    #[arg(long, env = "PAIR_SENDS", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    pub pair_sends: u16,
+    /// Window of --pair-sends, in days
+    #[arg(long, env = "PAIR_WINDOW_DAYS", default_value_t = 180, value_parser = clap::value_parser!(u16).range(1..))]
+    pub pair_window_days: u16,
+    /// How long an invitation stays open after its last send, in days
+    #[arg(long, env = "OPEN_DAYS", default_value_t = 180, value_parser = clap::value_parser!(u16).range(1..))]
+    pub open_days: u16,
+}
+
+/// What is left of the settings once they are found to be right.
+pub struct Checked {
+    /// Who may call.
+    pub identities: Identities,
+    /// Signs links and page tokens.
+    pub keys: Keyring,
+    /// The committers' `SET`s.
+    pub session: Vec<(String, String)>,
+    /// The numbers to judge by.
+    pub policy: Policy,
+}
+
+impl Config {
+    /// Checks what the parser cannot. The errors say what to change, one a line.
+    pub fn check(&self) -> Result<Checked, String> {
+        let mut wrong = Vec::new();
+        let mut note = |result: Result<(), String>| wrong.extend(result.err());
+        note(postgres::check_url(&self.database.database_url));
+        note(url("--notify-url", &self.notify_url));
+        note(url("--public-url", &self.public_url));
+        if self.public_url.ends_with('/') {
+            note(Err("--public-url must not end with a slash".to_owned()));
+        }
+        let identities = self.listen.identities(self.grpc_addr);
+        let keys = self
+            .link_keys
+            .expose_secret()
+            .parse()
+            .map_err(|wrong| format!("--link-keys {wrong}"));
+        let session = self.ledger.session();
+        note(identities.as_ref().map(|_| ()).map_err(Clone::clone));
+        note(keys.as_ref().map(|_: &Keyring| ()).map_err(Clone::clone));
+        note(session.as_ref().map(|_| ()).map_err(Clone::clone));
+        match (identities, keys, session) {
+            (Ok(identities), Ok(keys), Ok(mut session)) if wrong.is_empty() => {
+                session.push((
+                    "statement_timeout".to_owned(),
+                    self.database.statement_timeout_ms.to_string(),
+                ));
+                Ok(Checked {
+                    identities,
+                    keys,
+                    session,
+                    policy: self.policy.policy(),
+                })
+            }
+            _ => Err(wrong.join("\n")),
+        }
+    }
+}
+
+fn url(flag: &str, value: &str) -> Result<(), String> {
+    let mut violations = Violations::default();
+    violations.url(flag, value);
+    violations
+        .into_result("", ())
+        .map_err(|status| status.message().to_owned())
+}
+
+impl PolicyArgs {
+    /// The numbers as the rules take them.
+    pub fn policy(&self) -> Policy {
+        let days = |count: u16| Duration::from_secs(u64::from(count) * 24 * 60 * 60);
+        Policy {
+            quota_day: self.quota_day.into(),
+            quota_week: self.quota_week.into(),
+            quota_lifetime: self.quota_lifetime as usize,
+            pair_sends: self.pair_sends.into(),
+            pair_window: days(self.pair_window_days),
+            open_for: days(self.open_days),
+            ..Policy::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn config(more: &[&str]) -> Config {
+        let needed = [
+            "x",
+            "--database-url",
+            "postgres:///x?host=/tmp",
+            "--link-keys",
+            "0123456789abcdef0123456789abcdef",
+        ];
+        Config::try_parse_from(needed.iter().chain(more)).expect("the parser takes it")
+    }
+
+    #[test]
+    fn the_defaults_are_the_contract_s() {
+        let policy = config(&[]).policy.policy();
+        assert_eq!(format!("{policy:?}"), format!("{:?}", Policy::default()));
+        assert!(config(&[]).check().is_ok());
+    }
+
+    #[test]
+    fn every_wrong_setting_is_named_at_once() {
+        let config = config(&[
+            "--grpc-addr",
+            "0.0.0.0:1",
+            "--public-url",
+            "https://x.example/",
+            "--notify-url",
+            "nonsense",
+            "--commit-session",
+            "jit",
+        ]);
+        let wrong = config.check().err().expect("four are wrong");
+        for flag in [
+            "--tokens-file",
+            "--public-url",
+            "--notify-url",
+            "--commit-session",
+        ] {
+            assert!(wrong.contains(flag), "{flag} in {wrong}");
+        }
+    }
+}

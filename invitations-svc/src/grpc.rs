@@ -1,0 +1,135 @@
+//! The wire: proto to domain and back. A handler parses, submits and prints.
+
+mod connections;
+mod errors;
+mod invitations;
+mod members;
+mod paging;
+mod repeat;
+mod views;
+
+use proto::invitations::v1::{
+    connection_service_server::ConnectionServiceServer, invitation_service_server::InvitationServiceServer,
+    member_service_server::MemberServiceServer,
+};
+use shell::{clock::Clock, gate::Role, postgres::Database, signing::Keyring};
+use tonic::service::{Routes, RoutesBuilder};
+
+use crate::ledger::Ledger;
+
+/// Domain of every error (google.rpc.ErrorInfo).
+pub const DOMAIN: &str = "invitations.v1";
+
+/// Names of the services, for health.
+pub const SERVICES: [&str; 3] = [
+    "invitations.v1.InvitationService",
+    "invitations.v1.ConnectionService",
+    "invitations.v1.MemberService",
+];
+
+/// Which role each rpc asks for.
+pub const PERMISSIONS: &[(&str, Role)] = &[
+    (
+        "/invitations.v1.InvitationService/SendInvitation",
+        Role::MemberClient,
+    ),
+    (
+        "/invitations.v1.InvitationService/GetSentInvitation",
+        Role::MemberClient,
+    ),
+    (
+        "/invitations.v1.InvitationService/ListSentInvitations",
+        Role::MemberClient,
+    ),
+    (
+        "/invitations.v1.InvitationService/GetReceivedInvitation",
+        Role::MemberClient,
+    ),
+    (
+        "/invitations.v1.InvitationService/ListReceivedInvitations",
+        Role::MemberClient,
+    ),
+    (
+        "/invitations.v1.InvitationService/AcceptInvitation",
+        Role::MemberClient,
+    ),
+    (
+        "/invitations.v1.ConnectionService/ListConnections",
+        Role::MemberClient,
+    ),
+    (
+        "/invitations.v1.ConnectionService/GetConnectionSummary",
+        Role::MemberClient,
+    ),
+    ("/invitations.v1.MemberService/UpsertMembers", Role::MemberClient),
+    ("/invitations.v1.MemberService/GetMember", Role::MemberClient),
+];
+
+/// Largest request of rpcs that carry one invitation, in bytes.
+const MESSAGE_LIMIT: usize = 64 * 1024;
+
+/// Largest UpsertMembers request, in bytes: 100 members with long names.
+const MEMBERS_LIMIT: usize = 512 * 1024;
+
+/// What the handlers work with.
+#[derive(Clone)]
+pub struct Rooms {
+    /// Takes mutations.
+    pub ledger: Ledger,
+    /// Answers reads.
+    pub database: Database,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Signs page tokens and accept links.
+    pub keys: Keyring,
+}
+
+/// The services.
+pub fn routes(rooms: &Rooms) -> Routes {
+    let mut routes = RoutesBuilder::default();
+    routes
+        .add_service(
+            InvitationServiceServer::new(invitations::Service(rooms.clone()))
+                .max_decoding_message_size(MESSAGE_LIMIT),
+        )
+        .add_service(
+            ConnectionServiceServer::new(connections::Service(rooms.clone()))
+                .max_decoding_message_size(MESSAGE_LIMIT),
+        )
+        .add_service(
+            MemberServiceServer::new(members::Service(rooms.clone()))
+                .max_decoding_message_size(MEMBERS_LIMIT),
+        );
+    routes.routes()
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::invitations::v1::{CONNECTION_SERVICE_RPCS, INVITATION_SERVICE_RPCS, MEMBER_SERVICE_RPCS};
+    use proto::invitations::v1::{
+        connection_service_server::SERVICE_NAME as CONNECTIONS,
+        invitation_service_server::SERVICE_NAME as INVITATIONS,
+        member_service_server::SERVICE_NAME as MEMBERS,
+    };
+
+    use super::*;
+
+    #[test]
+    fn every_rpc_asks_for_a_role() {
+        let mut rpcs = [
+            INVITATION_SERVICE_RPCS,
+            CONNECTION_SERVICE_RPCS,
+            MEMBER_SERVICE_RPCS,
+        ]
+        .concat();
+        let mut permitted: Vec<&str> = PERMISSIONS.iter().map(|(rpc, _)| *rpc).collect();
+        rpcs.sort_unstable();
+        permitted.sort_unstable();
+        assert_eq!(rpcs, permitted);
+    }
+
+    #[test]
+    fn health_knows_every_service() {
+        assert_eq!(SERVICES, [INVITATIONS, CONNECTIONS, MEMBERS]);
+    }
+}

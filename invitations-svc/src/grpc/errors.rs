@@ -1,0 +1,66 @@
+//! Every gRPC code that a refusal becomes.
+
+use std::time::Duration;
+
+use shell::errors::{internal, refusal, retry, unavailable};
+use tonic::{Code, Status};
+
+use super::DOMAIN;
+use crate::{
+    domain::{refusal::Refusal, transition::Answer},
+    ledger::{Decided, LedgerError},
+};
+
+/// The code and the stable reason of a refusal.
+fn code_and_reason(refusal: Refusal) -> (Code, &'static str) {
+    match refusal {
+        Refusal::RequestIdReused => (Code::InvalidArgument, "REQUEST_ID_REUSED"),
+        Refusal::MemberNotFound => (Code::NotFound, "MEMBER_NOT_FOUND"),
+        Refusal::AlreadyConnected => (Code::AlreadyExists, "ALREADY_CONNECTED"),
+        Refusal::EmailRequired => (Code::FailedPrecondition, "EMAIL_REQUIRED"),
+        Refusal::InvitationAlreadySent => (Code::AlreadyExists, "INVITATION_ALREADY_SENT"),
+        Refusal::InvitationLimitReached => (Code::ResourceExhausted, "INVITATION_LIMIT_REACHED"),
+        Refusal::InvitationNotFound => (Code::NotFound, "INVITATION_NOT_FOUND"),
+        Refusal::InvitationExpired => (Code::FailedPrecondition, "INVITATION_EXPIRED"),
+        Refusal::ConnectionNotFound => (Code::NotFound, "CONNECTION_NOT_FOUND"),
+    }
+}
+
+pub(super) fn refused(why: Refusal) -> Status {
+    let (code, reason) = code_and_reason(why);
+    refusal(code, DOMAIN, reason, &why.to_string())
+}
+
+/// The answer of a decided command.
+pub(super) fn answer(decided: Decided) -> Result<Answer, Status> {
+    match decided {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(why)) => Err(refused(why)),
+        Err(error) => Err(undecided(error)),
+    }
+}
+
+fn undecided(error: LedgerError) -> Status {
+    match error {
+        LedgerError::Overloaded => retry(
+            DOMAIN,
+            "OVERLOADED",
+            &error.to_string(),
+            Duration::from_millis(200),
+        ),
+        LedgerError::Unavailable => unavailable(DOMAIN),
+        LedgerError::Unknown => retry(
+            DOMAIN,
+            "OUTCOME_UNKNOWN",
+            &error.to_string(),
+            Duration::from_secs(1),
+        ),
+        LedgerError::Refused => internal(DOMAIN),
+    }
+}
+
+/// A command of one kind got the answer of another: a bug of ours.
+pub(super) fn wrong_answer() -> Status {
+    tracing::error!("the ledger gave the answer of another command");
+    internal(DOMAIN)
+}

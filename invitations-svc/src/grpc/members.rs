@@ -1,0 +1,122 @@
+//! MemberService.
+
+use std::collections::HashSet;
+
+use proto::invitations::v1 as pb;
+use shell::{errors::from_database, fields::Violations, gate};
+use tonic::{Request, Response, Status};
+
+use super::{DOMAIN, Rooms, errors, repeat::request_key, views};
+use crate::{
+    domain::{
+        command::{Act, Command},
+        member::{InvitationPolicy, Member},
+        refusal::Refusal,
+        transition::Answer,
+    },
+    store,
+};
+
+/// Longest display name, in characters.
+const NAME_CHARS: usize = 100;
+
+/// Members in one call at most.
+const MEMBERS: usize = 100;
+
+pub(super) struct Service(pub(super) Rooms);
+
+#[tonic::async_trait]
+impl pb::member_service_server::MemberService for Service {
+    async fn upsert_members(
+        &self,
+        request: Request<pb::UpsertMembersRequest>,
+    ) -> Result<Response<pb::UpsertMembersResponse>, Status> {
+        let (caller, deadline) = gate::noted(&request);
+        let request = request.into_inner();
+        let mut violations = Violations::default();
+        let key = request_key(
+            &mut violations,
+            &caller,
+            "UpsertMembers",
+            &request.request_id,
+            &request,
+        );
+        let members = self.read_members(&mut violations, &request.members);
+        let command = violations.into_result(
+            DOMAIN,
+            Command {
+                request: key,
+                act: Act::Upsert(members),
+            },
+        )?;
+        match errors::answer(self.0.ledger.submit(command, deadline).await)? {
+            Answer::Upserted(members) => Ok(Response::new(pb::UpsertMembersResponse {
+                members: members.into_iter().map(views::member).collect(),
+            })),
+            Answer::Sent(_) | Answer::Connected(_) | Answer::Accepted(_) => Err(errors::wrong_answer()),
+        }
+    }
+
+    async fn get_member(
+        &self,
+        request: Request<pb::GetMemberRequest>,
+    ) -> Result<Response<pb::GetMemberResponse>, Status> {
+        let (_, deadline) = gate::noted(&request);
+        let mut violations = Violations::default();
+        let id = violations.uuid("member_id", &request.get_ref().member_id);
+        let id = violations.into_result(DOMAIN, id)?;
+        let found = self
+            .0
+            .database
+            .run(deadline, move |db| store::members::by_ids(db, &[id]))
+            .await;
+        let member = found.map_err(|error| from_database(DOMAIN, &error))?.pop();
+        let member = member.ok_or_else(|| errors::refused(Refusal::MemberNotFound))?;
+        Ok(Response::new(pb::GetMemberResponse {
+            member: Some(views::member(member)),
+        }))
+    }
+}
+
+impl Service {
+    fn read_members(&self, violations: &mut Violations, members: &[pb::Member]) -> Vec<Member> {
+        if members.is_empty() || members.len() > MEMBERS {
+            violations.add("members", format!("must name 1 to {MEMBERS} members"));
+            return Vec::new();
+        }
+        let members: Vec<Member> = members
+            .iter()
+            .enumerate()
+            .map(|(at, member)| self.read_member(violations, at, member))
+            .collect();
+        let mut seen = HashSet::new();
+        for (at, member) in members.iter().enumerate() {
+            if !member.member_id.is_nil() && !seen.insert(member.member_id) {
+                violations.add(format!("members[{at}].member_id"), "must name each member once");
+            }
+        }
+        members
+    }
+
+    fn read_member(&self, violations: &mut Violations, at: usize, member: &pb::Member) -> Member {
+        let field = |name: &str| format!("members[{at}].{name}");
+        Member {
+            member_id: violations.uuid(&field("member_id"), &member.member_id),
+            name: violations.line(&field("name"), &member.name, NAME_CHARS),
+            email: violations.email(&field("email"), &member.email),
+            locale: violations.locale(&field("locale"), &member.locale),
+            time_zone: violations.time_zone(&field("time_zone"), &member.time_zone),
+            invitation_policy: match pb::InvitationPolicy::try_from(member.invitation_policy) {
+                Ok(pb::InvitationPolicy::Unspecified | pb::InvitationPolicy::Everyone) => {
+                    InvitationPolicy::Everyone
+                }
+                Ok(pb::InvitationPolicy::KnowsMyEmail) => InvitationPolicy::KnowsMyEmail,
+                Err(_) => {
+                    violations.add(field("invitation_policy"), "must be a value of InvitationPolicy");
+                    InvitationPolicy::Everyone
+                }
+            },
+            updated_at: self.0.clock.now(),
+        }
+    }
+}

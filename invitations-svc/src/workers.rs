@@ -1,0 +1,3 @@
+//! Work without input: woken by a signal or a timer, each looks at the database to learn what to do.
+
+pub mod relay;

@@ -1,0 +1,253 @@
+//! Outbox → notify-svc: at least once; notify-svc knows each command by its key and makes it once.
+
+mod commands;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use proto::notify::v1::{ApplyEmailCommandsRequest, EmailCommand, email_service_client::EmailServiceClient};
+use secrecy::{ExposeSecret, SecretString};
+use shell::{
+    clock::{Clock, after},
+    postgres::{Database, DatabaseError},
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    Code, Request, Status,
+    metadata::{Ascii, MetadataValue},
+    transport::Channel,
+};
+
+pub use self::commands::Links;
+use crate::store::outbox::{self, Claimed, LANES};
+
+/// Transitions in one call: two commands each stay below notify-svc's limit.
+const BATCH: i64 = 200;
+
+/// How long a claim holds: longer than all that is done under it.
+const LEASE: Duration = Duration::from_secs(60);
+
+/// Longest time for one call of notify-svc, and for one piece of database work.
+const CALL: Duration = Duration::from_secs(10);
+
+/// How long the relay sleeps when nobody wakes it, at most.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What the relay works with.
+pub struct Relay {
+    /// Where the outbox is.
+    pub database: Database,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Makes the links that emails carry.
+    pub links: Links,
+    /// notify-svc.
+    pub notify: EmailServiceClient<Channel>,
+    /// Our token there.
+    pub token: Option<SecretString>,
+    /// Rung by a commit that owes emails.
+    pub wake: Arc<Notify>,
+}
+
+/// Why claimed transitions stay here.
+#[derive(Debug, thiserror::Error)]
+enum Stuck {
+    #[error("notify-svc: {}", .0.message())]
+    Notify(Status),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+impl Relay {
+    /// Moves transitions until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut failures = 0;
+        while !stop.is_cancelled() {
+            let pause = match self.sweep(&stop).await {
+                Ok(moved) => {
+                    failures = 0;
+                    if moved > 0 {
+                        continue;
+                    }
+                    jittered(POLL)
+                }
+                Err(stuck) => {
+                    failures += 1;
+                    tracing::warn!(failures, error = %stuck, "transitions wait in the outbox; will try again");
+                    jittered(pause_after(failures))
+                }
+            };
+            tokio::select! {
+                // While notify-svc does not answer, a new transition is no reason to ask it sooner.
+                () = self.wake.notified(), if failures == 0 => {}
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Goes once through all lanes; answers how many transitions it moved.
+    async fn sweep(&self, stop: &CancellationToken) -> Result<usize, Stuck> {
+        let mut moved = 0;
+        for lane in 0..LANES {
+            if stop.is_cancelled() {
+                break;
+            }
+            moved += self.drain(lane).await?;
+        }
+        Ok(moved)
+    }
+
+    async fn drain(&self, lane: i16) -> Result<usize, Stuck> {
+        let now = self.clock.now();
+        let claimed = self
+            .database
+            .run(within(CALL), move |db| outbox::claim(db, lane, now, LEASE, BATCH))
+            .await?;
+        if claimed.is_empty() {
+            return Ok(0);
+        }
+        let count = claimed.len();
+        match self.deliver(&claimed).await {
+            Ok(()) => self.delete(claimed).await?,
+            Err(Stuck::Notify(status)) if is_for_good(status.code()) => self.deliver_each(claimed).await?,
+            Err(stuck) => {
+                self.release(claimed).await?;
+                return Err(stuck);
+            }
+        }
+        Ok(count)
+    }
+
+    /// One by one, so that a transition which notify-svc refuses for good does not hold up the others.
+    async fn deliver_each(&self, claimed: Vec<Claimed>) -> Result<(), Stuck> {
+        for claim in claimed {
+            match self.deliver(std::slice::from_ref(&claim)).await {
+                Ok(()) => self.delete(vec![claim]).await?,
+                Err(Stuck::Notify(status)) if is_for_good(status.code()) => self.bury(claim, status).await?,
+                Err(stuck) => {
+                    self.release(vec![claim]).await?;
+                    return Err(stuck);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn deliver(&self, claimed: &[Claimed]) -> Result<(), Stuck> {
+        let commands = commands::of(&self.database, &self.links, claimed, within(CALL)).await?;
+        self.call(commands).await.map_err(Stuck::Notify)?;
+        metrics::counter!("outbox_delivered_total").increment(claimed.len() as u64);
+        Ok(())
+    }
+
+    async fn call(&self, commands: Vec<EmailCommand>) -> Result<(), Status> {
+        let mut request = Request::new(ApplyEmailCommandsRequest { commands });
+        request.set_timeout(CALL);
+        if let Some(token) = &self.token {
+            request.metadata_mut().insert("authorization", bearer(token)?);
+        }
+        let answer = tokio::time::timeout(CALL, self.notify.clone().apply_email_commands(request)).await;
+        answer
+            .map_err(|_| Status::deadline_exceeded("no answer in time"))?
+            .map(|_| ())
+    }
+
+    async fn delete(&self, done: Vec<Claimed>) -> Result<(), DatabaseError> {
+        self.database
+            .run(within(CALL), move |db| outbox::delete(db, &done))
+            .await
+            .map(|_| ())
+    }
+
+    async fn release(&self, claimed: Vec<Claimed>) -> Result<(), DatabaseError> {
+        let attempts = claimed
+            .iter()
+            .map(|claim| claim.attempts)
+            .max()
+            .unwrap_or_default();
+        let due_at = after(self.clock.now(), jittered(pause_after(attempts)));
+        self.database
+            .run(within(CALL), move |db| outbox::release(db, &claimed, due_at))
+            .await
+            .map(|_| ())
+    }
+
+    async fn bury(&self, claim: Claimed, status: Status) -> Result<(), DatabaseError> {
+        let event = &claim.event;
+        tracing::error!(
+            invitation_id = %event.invitation_id,
+            sequence = event.sequence,
+            code = ?status.code(),
+            "notify-svc refuses this transition's emails for good; it is in outbox_dead now"
+        );
+        metrics::counter!("outbox_dead_total").increment(1);
+        let (now, reason) = (
+            self.clock.now(),
+            format!("{:?}: {}", status.code(), status.message()),
+        );
+        self.database
+            .run(within(CALL), move |db| outbox::bury(db, &[claim], now, &reason))
+            .await
+            .map(|_| ())
+    }
+}
+
+/// Whether trying again cannot help.
+fn is_for_good(code: Code) -> bool {
+    match code {
+        Code::InvalidArgument | Code::AlreadyExists | Code::FailedPrecondition | Code::OutOfRange => true,
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::NotFound
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::Aborted
+        | Code::Unimplemented
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss
+        | Code::Unauthenticated => false,
+    }
+}
+
+fn bearer(token: &SecretString) -> Result<MetadataValue<Ascii>, Status> {
+    let value = format!("Bearer {}", token.expose_secret());
+    value
+        .parse()
+        .map_err(|_| Status::unauthenticated("--notify-token is not a header value"))
+}
+
+fn within(length: Duration) -> Instant {
+    Instant::now() + length
+}
+
+/// Doubles from a second.
+fn pause_after(failures: i32) -> Duration {
+    let doublings = u32::try_from(failures.clamp(1, 6)).unwrap_or(1) - 1;
+    (Duration::from_secs(1) * 2u32.pow(doublings)).min(LONGEST_PAUSE)
+}
+
+/// Between half of `length` and all of it, so that replicas do not move in step.
+fn jittered(length: Duration) -> Duration {
+    length.mul_f64(rand::random_range(0.5..=1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_limit() {
+        let seconds: Vec<u64> = (0..9).map(|failures| pause_after(failures).as_secs()).collect();
+        assert_eq!(seconds, [1, 1, 2, 4, 8, 16, 30, 30, 30]);
+    }
+}
