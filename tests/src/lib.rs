@@ -2,6 +2,7 @@
 
 pub mod clients;
 pub mod cluster;
+pub mod dev_run;
 pub mod forms;
 pub mod guardian;
 pub mod http;

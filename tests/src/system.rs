@@ -73,7 +73,6 @@ fn notify_launch(database: &TestDatabase, directory: &Path) -> Launch {
     Launch::new("notify-svc", directory)
         .flag("--database-url", &database.url)
         .flag("--log-format", "json")
-        .flag("--mail-dir", directory.join("mail"))
         .flag("--mail-from", "Invitations <invitations@product.example>")
         .flag(
             "--settings-url-template",

@@ -5,6 +5,7 @@ mod people;
 mod postgres;
 mod run;
 mod settings;
+mod smoke;
 mod stack;
 
 use clap::Parser;
@@ -16,6 +17,8 @@ enum Command {
     Run(settings::Settings),
     /// Walk through one invitation on a throw-away directory and show each step
     Demo,
+    /// Call what `run` starts with grpcurl, by the lines that it prints
+    Smoke,
 }
 
 #[tokio::main]
@@ -23,5 +26,6 @@ async fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Run(settings) => run::run(settings).await,
         Command::Demo => demo::demo().await,
+        Command::Smoke => smoke::smoke(),
     }
 }

@@ -1,0 +1,53 @@
+# The only script surface: people and CI call these targets.
+
+SHELL := /bin/sh
+TOOLS := $(CURDIR)/target/tools
+export PATH := $(TOOLS)/bin:$(TOOLS)/node_modules/.bin:$(PATH)
+DEV = "$${CARGO_TARGET_DIR:-target}/debug/dev"
+
+.PHONY: help
+help: ## Print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## Run both services until Ctrl-C: private Postgres, three members, mail into .run/mail
+	@exec $(DEV) run
+
+.PHONY: demo
+demo: build ## Walk through one invitation, from sending to the acceptance email
+	@exec $(DEV) demo
+
+.PHONY: test
+test: build ## Run all tests
+	cargo test --workspace --locked
+
+.PHONY: smoke
+smoke: build need-grpcurl ## Call what `make run` starts with grpcurl, stop it, start it again
+	@exec $(DEV) smoke
+
+.PHONY: check
+check: need-buf need-cargo-machete ## Format, lints, docs, protos, unused dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked
+	cd proto && buf lint && buf format -d --exit-code
+	cargo machete
+
+.PHONY: tools
+tools: ## Install what check and smoke need into target/tools (npm, cargo, go)
+	command -v buf >/dev/null || npm install --no-audit --no-fund --prefix "$(TOOLS)" @bufbuild/buf@1.75.0
+	command -v cargo-machete >/dev/null || cargo install --locked --root "$(TOOLS)" cargo-machete@0.9.2
+	command -v grpcurl >/dev/null || GOBIN="$(TOOLS)/bin" go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
+
+.PHONY: clean
+clean: ## Remove what was built and what `make run` keeps: its database and mail
+	cargo clean
+	if [ -L .run/postgres ]; then rm -rf "$$(readlink .run/postgres)"; fi
+	rm -rf .run
+
+.PHONY: build
+build:
+	cargo build --workspace --bins --locked
+
+need-%:
+	@command -v $* >/dev/null || { echo "$* is missing: make tools" >&2; exit 1; }
