@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A link key for tests.
-pub const LINK_KEY: &str = "a key for tests, at least thirty-two characters long";
+pub const LINK_KEY: &str = "a-key-for-tests-of-at-least-thirty-two-characters";
 
 /// Both services, ready.
 pub struct System {

@@ -1,0 +1,282 @@
+//! Unary sends per second, beside what plain transactions of the same Postgres do for the same work.
+//!
+//! A is pgbench: one transaction of plain statements a send, on the service's own tables, at its best number of
+//! connections. Rounds alternate and the medians are compared, because a machine's speed changes from minute to
+//! minute: only the ratios mean something.
+
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+use clap::Parser;
+use proto::invitations::v1::{
+    Member, SendInvitationRequest, UpsertMembersRequest, invitation_service_client::InvitationServiceClient,
+    member_service_client::MemberServiceClient,
+};
+use tests::{
+    cluster::{Cluster, binaries},
+    processes::Launch,
+};
+use tonic::transport::{Channel, Endpoint};
+
+/// Connections of the load generator.
+const CHANNELS: usize = 4;
+
+/// The first member's number; member ids end with it.
+const FIRST: u64 = 100_000_000_000;
+
+/// Measures unary sends
+#[derive(Parser)]
+struct Args {
+    /// Rounds; every other one in reverse order
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Length of one measurement, in seconds
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    /// Members that invite each other
+    #[arg(long, default_value_t = 50_000)]
+    members: u64,
+    /// Calls in flight, one measurement each
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 64, 256])]
+    in_flight: Vec<usize>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let directory = tempfile::tempdir()?;
+    let cluster = Cluster::persistent(&directory.path().join("postgres"))?;
+    let database = cluster.database("bench")?;
+    let service = Launch::new("invitations-svc", directory.path())
+        .flag("--database-url", &database.url)
+        .flag("--link-keys", tests::system::LINK_KEY)
+        .flag("--relay", "off")
+        .start()
+        .await;
+    let channels = connect(service.grpc()).await?;
+    make_members(&channels, args.members).await?;
+    let script = directory.path().join("a.sql");
+    fs::write(&script, plain_transaction(args.members))?;
+
+    let mut plain: Vec<Sample> = Vec::new();
+    let mut ours: Vec<Vec<Sample>> = vec![Vec::new(); args.in_flight.len()];
+    let length = Duration::from_secs(args.seconds);
+    measure(&channels, 64, Duration::from_secs(1), args.members).await?;
+    for round in 0..args.rounds {
+        let mut order: Vec<Option<usize>> = std::iter::once(None)
+            .chain((0..args.in_flight.len()).map(Some))
+            .collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for what in order {
+            match what {
+                None => plain.push(best_of_pgbench(&database.url, &script, args.seconds)?),
+                Some(at) => {
+                    ours[at].push(measure(&channels, args.in_flight[at], length, args.members).await?)
+                }
+            }
+        }
+    }
+    let limit = median(&plain);
+    println!(
+        "{:>10} {:>10} {:>9} {:>9} {:>8}",
+        "in flight", "sends/s", "p50 ms", "p99 ms", "ratio A"
+    );
+    println!(
+        "{:>10} {:>10.0} {:>9} {:>9} {:>8}",
+        "A pgbench", limit.per_second, "", "", "1.0"
+    );
+    for (in_flight, samples) in args.in_flight.iter().zip(&ours) {
+        let ours = median(samples);
+        println!(
+            "{in_flight:>10} {:>10.0} {:>9.2} {:>9.2} {:>8.1}",
+            ours.per_second,
+            ours.p50_ms,
+            ours.p99_ms,
+            ours.per_second / limit.per_second,
+        );
+    }
+    Ok(())
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Sample {
+    per_second: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+/// The sample in the middle by throughput.
+fn median(samples: &[Sample]) -> Sample {
+    let mut sorted = samples.to_vec();
+    sorted.sort_unstable_by(|one, other| one.per_second.total_cmp(&other.per_second));
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+async fn connect(grpc: std::net::SocketAddr) -> anyhow::Result<Vec<Channel>> {
+    let mut channels = Vec::new();
+    for _ in 0..CHANNELS {
+        channels.push(Endpoint::from_shared(format!("http://{grpc}"))?.connect().await?);
+    }
+    Ok(channels)
+}
+
+fn member_id(number: u64) -> String {
+    format!("00000000-0000-7000-8000-{}", FIRST + number)
+}
+
+async fn make_members(channels: &[Channel], members: u64) -> anyhow::Result<()> {
+    let mut client = MemberServiceClient::new(channels[0].clone());
+    for first in (0..members).step_by(100) {
+        let members = (first..(first + 100).min(members)).map(|number| Member {
+            member_id: member_id(number),
+            name: format!("Member {number}"),
+            email: format!("member{number}@example.com"),
+            ..Member::default()
+        });
+        let request = UpsertMembersRequest {
+            members: members.collect(),
+            request_id: String::new(),
+        };
+        client
+            .upsert_members(request)
+            .await
+            .context("members cannot be made")?;
+    }
+    Ok(())
+}
+
+/// Keeps `in_flight` sends between random members under way for `length`.
+async fn measure(
+    channels: &[Channel],
+    in_flight: usize,
+    length: Duration,
+    members: u64,
+) -> anyhow::Result<Sample> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let started = Instant::now();
+    let mut tasks = Vec::new();
+    for number in 0..in_flight {
+        let client = InvitationServiceClient::new(channels[number % channels.len()].clone());
+        tasks.push(tokio::spawn(send_until(client, stop.clone(), members)));
+    }
+    tokio::time::sleep(length).await;
+    stop.store(true, Ordering::Relaxed);
+    let mut latencies = Vec::new();
+    for task in tasks {
+        latencies.extend(task.await??);
+    }
+    let elapsed = started.elapsed();
+    latencies.sort_unstable();
+    ensure!(!latencies.is_empty(), "no send was answered in {length:?}");
+    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+    Ok(Sample {
+        per_second: latencies.len() as f64 / elapsed.as_secs_f64(),
+        p50_ms: at(0.5),
+        p99_ms: at(0.99),
+    })
+}
+
+async fn send_until(
+    mut client: InvitationServiceClient<Channel>,
+    stop: Arc<AtomicBool>,
+    members: u64,
+) -> anyhow::Result<Vec<Duration>> {
+    let mut latencies = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let inviter = rand::random_range(0..members);
+        let recipient = (inviter + rand::random_range(1..members)) % members;
+        let request = SendInvitationRequest {
+            inviter_id: member_id(inviter),
+            recipient_id: member_id(recipient),
+            request_id: uuid::Uuid::new_v4().to_string(),
+            ..SendInvitationRequest::default()
+        };
+        let started = Instant::now();
+        client.send_invitation(request).await.context("a send failed")?;
+        latencies.push(started.elapsed());
+    }
+    Ok(latencies)
+}
+
+/// What a send does, as plain statements of one transaction.
+fn plain_transaction(members: u64) -> String {
+    let last = FIRST + members - 1;
+    let member = |variable: &str| format!("('00000000-0000-7000-8000-' || :{variable}::text)::uuid");
+    let (a, b) = (member("a"), member("b"));
+    format!(
+        "\\set a random({FIRST}, {last})\n\
+         \\set b random({FIRST}, {last})\n\
+         BEGIN;\n\
+         SELECT m.member_id, m.invitation_policy, m.email, q.outcome FROM member m \
+           LEFT JOIN request q ON q.request_id = {a} AND q.client = 'pgbench' WHERE m.member_id IN ({a}, {b});\n\
+         INSERT INTO account (member_id, version, sends, lifetime_sends) VALUES ({a}, 1, '\\x000001a207481696', 1) \
+           ON CONFLICT (member_id) DO UPDATE SET version = account.version + 1, \
+           sends = account.sends || excluded.sends, lifetime_sends = account.lifetime_sends + 1;\n\
+         INSERT INTO pair (lo, hi, version, open_id, open_from_lo, open_until, lo_sends, hi_sends) \
+           SELECT least({a}, {b}), greatest({a}, {b}), 1, {a}, true, now(), '\\x000001a207481696', '' WHERE :a <> :b \
+           ON CONFLICT (lo, hi) DO UPDATE SET version = pair.version + 1;\n\
+         INSERT INTO sent (inviter_id, id, recipient_id, note, lifecycle, sent_at, expires_at) \
+           VALUES ({a}, gen_random_uuid(), {b}, '', 1, now(), now());\n\
+         INSERT INTO received (recipient_id, id, inviter_id, note, lifecycle, folder, sequence, sent_at, expires_at, \
+           emailed_at, reminders) VALUES ({b}, gen_random_uuid(), {a}, '', 1, 1, 1, now(), now(), now(), true);\n\
+         INSERT INTO outbox (lane, invitation_id, sequence, event, inviter_id, recipient_id, note, happened_at, due_at) \
+           VALUES (1, gen_random_uuid(), 1, 1, {a}, {b}, '', now(), now());\n\
+         INSERT INTO request (request_id, client, fingerprint, outcome, subject, decided_at, until) \
+           VALUES (gen_random_uuid(), 'pgbench', '\\x00112233445566778899aabbccddeeff', 1, {a}, now(), now());\n\
+         COMMIT;\n"
+    )
+}
+
+/// pgbench at 4, 8 and 16 connections; the best counts.
+fn best_of_pgbench(url: &str, script: &Path, seconds: u64) -> anyhow::Result<Sample> {
+    let pgbench = binaries::find()?.join("pgbench");
+    let mut best = Sample::default();
+    for connections in ["4", "8", "16"] {
+        let output = Command::new(&pgbench)
+            .args([
+                "-n",
+                "-M",
+                "prepared",
+                "-j",
+                "2",
+                "-c",
+                connections,
+                "-T",
+                &seconds.to_string(),
+                "-f",
+            ])
+            .arg(script)
+            .arg(url)
+            .output()
+            .with_context(|| {
+                format!(
+                    "{} is missing; it comes with Debian's postgresql package",
+                    pgbench.display()
+                )
+            })?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let tps = text
+            .lines()
+            .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
+        let per_second: f64 =
+            tps.with_context(|| format!("pgbench said no tps: {}", String::from_utf8_lossy(&output.stderr)))?;
+        if per_second > best.per_second {
+            best = Sample {
+                per_second,
+                ..Sample::default()
+            };
+        }
+    }
+    Ok(best)
+}
