@@ -1,12 +1,13 @@
 //! Compiles the .proto files without protoc: protox parses, prost writes the messages, tonic-build the services.
 //!
-//! Beside the code it writes the descriptor set for reflection, and for each service a table of its rpcs,
+//! Beside the code it writes a descriptor set for each package's reflection, and for each service a table of its rpcs,
 //! which the services check their authorization table against.
 
 use std::{env, error::Error, fs, path::PathBuf};
 
 use proc_macro2::TokenStream;
 use prost::Message;
+use prost_types::FileDescriptorSet;
 use tonic_build::CodeGenBuilder;
 
 const PROTOS: [&str; 5] = [
@@ -29,12 +30,30 @@ fn main() -> Result<(), Box<dyn Error>> {
         .include_source_info(true)
         .open_files(PROTOS)?;
     let descriptors = compiler.file_descriptor_set();
-    fs::write(out.join("descriptor.bin"), descriptors.encode_to_vec())?;
+    for package in ["invitations", "notify"] {
+        fs::write(
+            out.join(format!("{package}.bin")),
+            of_package(&descriptors, package).encode_to_vec(),
+        )?;
+    }
     prost_build::Config::new()
         .service_generator(Box::new(Stubs))
         .include_file("packages.rs")
         .compile_fds(descriptors)?;
     Ok(())
+}
+
+/// The descriptors of one package and of what it may import, so that a service's reflection lists its own services.
+fn of_package(all: &FileDescriptorSet, package: &str) -> FileDescriptorSet {
+    let is_part = |name: &str| name.starts_with("google/") || name.starts_with(&format!("{package}/"));
+    FileDescriptorSet {
+        file: all
+            .file
+            .iter()
+            .filter(|file| is_part(file.name()))
+            .cloned()
+            .collect(),
+    }
 }
 
 /// Writes client, server and method table of each service.

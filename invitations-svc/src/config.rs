@@ -12,7 +12,10 @@ use shell::{
     telemetry::LogArgs,
 };
 
-use crate::{domain::policy::Policy, ledger::LedgerArgs, links::UrlTemplate, web::AcceptButton};
+use crate::{
+    domain::policy::Policy, ledger::LedgerArgs, links::UrlTemplate, web::AcceptButton,
+    workers::relay::RelaySwitch,
+};
 
 /// The settings of invitations-svc.
 #[derive(Debug, Clone, clap::Parser)]
@@ -30,6 +33,9 @@ pub struct Config {
     /// Bearer token for notify-svc, where it asks for one; @FILE reads it from a file
     #[arg(long, env = "NOTIFY_TOKEN", value_parser = postgres::secret, hide_env_values = true)]
     pub notify_token: Option<SecretString>,
+    /// Whether this process moves transitions to notify-svc; off, they wait in the outbox
+    #[arg(long, env = "RELAY", value_enum, default_value_t = RelaySwitch::On)]
+    pub relay: RelaySwitch,
     /// Keys that sign accept links and page tokens, newest first, each at least 32 characters, separated by commas;
     /// @FILE reads them from a file
     #[arg(long, env = "LINK_KEYS", value_parser = postgres::secret, hide_env_values = true)]

@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod account;
 pub mod command;
+pub mod ids;
 pub mod invitation;
 pub mod member;
 pub mod pair;

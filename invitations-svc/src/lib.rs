@@ -3,7 +3,6 @@
 pub mod config;
 pub mod domain;
 pub mod grpc;
-mod ids;
 pub mod ledger;
 pub mod links;
 pub mod store;
@@ -29,7 +28,7 @@ use crate::{
     config::{Checked, Config},
     grpc::Rooms,
     web::Web,
-    workers::relay::{Links, Relay},
+    workers::relay::{Links, Relay, RelaySwitch},
 };
 
 /// Starts the service: the wiring, and nothing else. It serves at once and is ready when its database is.
@@ -90,7 +89,11 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     let pages = server::operations_router(readiness.clone()).merge(web::router(web));
     let (reporter, health) = tonic_health::server::health_reporter();
     health::start_not_serving(&reporter, &grpc::SERVICES).await;
-    let descriptors = [proto::FILE_DESCRIPTOR_SET, tonic_types::pb::FILE_DESCRIPTOR_SET];
+    let descriptors = [
+        proto::invitations::v1::FILE_DESCRIPTOR_SET,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        tonic_types::pb::FILE_DESCRIPTOR_SET,
+    ];
     let routes = server::with_reflection(grpc::routes(&rooms).add_service(health), &descriptors);
     drop(rooms);
 
@@ -107,6 +110,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         token: config.notify_token.clone(),
         wake,
     };
+    let relay = (config.relay == RelaySwitch::On).then_some(relay);
     let background = tokio::spawn({
         let (stop, url) = (stop.clone(), config.database.database_url.clone());
         let health = Database::for_health(&config.database);
@@ -116,7 +120,12 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
                 () = stop.cancelled() => return,
             }
             let watch = health::watch(health, readiness, reporter, grpc::SERVICES.to_vec(), stop.clone());
-            tokio::join!(watch, relay.run(stop));
+            let relay = async {
+                if let Some(relay) = relay {
+                    relay.run(stop).await;
+                }
+            };
+            tokio::join!(watch, relay);
         }
     });
     let patience = Duration::from_millis(config.listen.shutdown_ms);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::member::Member;
+use super::{ids::Entropy, member::Member};
 
 /// One mutation.
 #[derive(Debug, Clone)]
@@ -49,8 +49,8 @@ pub struct Send {
     pub recipient_email: Option<String>,
     /// Whether the recipient may be reminded.
     pub reminders: bool,
-    /// The id that a new invitation takes: a UUIDv7.
-    pub new_id: Uuid,
+    /// For the id, where it becomes a new invitation.
+    pub entropy: Entropy,
 }
 
 /// An invitation to accept.

@@ -133,10 +133,3 @@ impl Received {
         }
     }
 }
-
-/// When an invitation was first sent: its id is a UUIDv7, which begins with the milliseconds since 1970.
-pub fn created_at(id: Uuid) -> Timestamp {
-    let (high, _) = id.as_u64_pair();
-    let millis = i64::try_from(high >> 16).expect("48 bits");
-    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
-}

@@ -7,6 +7,7 @@ use super::{
     accept::connect,
     account::Account,
     command::{Moment, Send},
+    ids,
     invitation::{Folder, Lifecycle, Received},
     member::{Addressee, InvitationPolicy},
     pair::{Open, Pair},
@@ -103,7 +104,7 @@ fn sent(command: &Send, account: Account, pair: &Pair, open: Option<&Received>, 
     let email_due = open.is_none_or(|open| after(open.emailed_at, moment.policy.email_pause) <= moment.now);
     let received = Received {
         recipient_id: command.recipient_id,
-        id: open.map_or(command.new_id, |open| open.id),
+        id: open.map_or_else(|| ids::new(moment.now, &command.entropy), |open| open.id),
         inviter_id: command.inviter_id,
         note: command.note.clone(),
         lifecycle: Lifecycle::Pending,

@@ -23,7 +23,7 @@ use crate::{
         refusal::Refusal,
         transition::Answer,
     },
-    ids, links,
+    links,
     store::books,
 };
 
@@ -210,7 +210,6 @@ impl Service {
                 description,
             ));
         }
-        let new_id = ids::new(self.0.clock.now());
         let reminders = request.reminders.unwrap_or(true);
         let act = Act::Send(Send {
             inviter_id,
@@ -218,7 +217,7 @@ impl Service {
             note,
             recipient_email,
             reminders,
-            new_id,
+            entropy: rand::random(),
         });
         Ok(Command { request: key, act })
     }

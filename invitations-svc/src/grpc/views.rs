@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        invitation::{Received, ReceivedState, Sent, SentState, created_at},
+        ids::created_at,
+        invitation::{Received, ReceivedState, Sent, SentState},
         member::{InvitationPolicy, Member},
     },
     store::connections::Summary,

@@ -39,6 +39,15 @@ const POLL: Duration = Duration::from_secs(1);
 /// Longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// Whether this process moves transitions to notify-svc.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum RelaySwitch {
+    /// It does.
+    On,
+    /// They wait in the outbox, for another process or a later start.
+    Off,
+}
+
 /// What the relay works with.
 pub struct Relay {
     /// Where the outbox is.

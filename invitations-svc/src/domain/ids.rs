@@ -1,0 +1,33 @@
+//! Ids of invitations: UUIDv7 (RFC 9562), so that each member's book is in the order of time.
+
+use jiff::Timestamp;
+use uuid::{Builder, Uuid};
+
+/// Random bits for one id.
+pub type Entropy = [u8; 10];
+
+/// The id of what happens at `now`.
+pub fn new(now: Timestamp, entropy: &Entropy) -> Uuid {
+    let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();
+    Builder::from_unix_timestamp_millis(millis, entropy).into_uuid()
+}
+
+/// When the id was made: it begins with the milliseconds since 1970.
+pub fn created_at(id: Uuid) -> Timestamp {
+    let (high, _) = id.as_u64_pair();
+    let millis = i64::try_from(high >> 16).expect("48 bits");
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_tells_when_it_was_made() {
+        let now = Timestamp::from_millisecond(1_795_000_000_123).expect("in range");
+        let id = new(now, &[255; 10]);
+        assert_eq!(created_at(id), now);
+        assert_eq!(id.get_version_num(), 7);
+    }
+}
