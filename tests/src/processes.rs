@@ -233,14 +233,14 @@ impl Service {
     }
 
     /// Asks it to shut down (SIGTERM) and waits for its end. Killed when it does not within half a minute.
-    pub fn stop(&mut self) -> Option<ExitStatus> {
+    pub async fn stop(&mut self) -> Option<ExitStatus> {
         self.signal(Signal::TERM);
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end && self.running.is_some() {
             if let Some(status) = self.ended() {
                 return Some(status);
             }
-            thread::sleep(Duration::from_millis(10));
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         self.kill();
         None

@@ -240,7 +240,9 @@ fn plain_transaction(members: u64) -> String {
 
 /// pgbench at 4, 8 and 16 connections; the best counts.
 fn best_of_pgbench(url: &str, script: &Path, seconds: u64) -> anyhow::Result<Sample> {
-    let pgbench = binaries::find()?.join("pgbench");
+    // Where `postgres` is a link on PATH, pgbench stands beside what it points to.
+    let server = binaries::find()?.join("postgres").canonicalize()?;
+    let pgbench = server.with_file_name("pgbench");
     let mut best = Sample::default();
     for connections in ["4", "8", "16"] {
         let output = Command::new(&pgbench)

@@ -49,7 +49,7 @@ pub(crate) async fn demo() -> anyhow::Result<()> {
             );
         }
     }
-    stack.stop();
+    stack.stop().await;
     walked
 }
 

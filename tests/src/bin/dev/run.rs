@@ -37,7 +37,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         reason = death(&mut stack, cluster.as_ref()) => Err(anyhow::Error::msg(reason)),
     };
     println!("\nStopping…");
-    stack.stop();
+    stack.stop().await;
     drop(cluster);
     println!("Stopped. Data and mail stay in {}.", settings.directory.display());
     end

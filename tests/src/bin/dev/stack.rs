@@ -63,9 +63,9 @@ impl Stack {
     }
 
     /// Stops both in good order.
-    pub(crate) fn stop(&mut self) {
-        self.invitations.stop();
-        self.notify.stop();
+    pub(crate) async fn stop(&mut self) {
+        self.invitations.stop().await;
+        self.notify.stop().await;
     }
 }
 

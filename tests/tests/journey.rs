@@ -1,0 +1,97 @@
+//! One invitation across both services, in good days and when a part of the system is down.
+
+use std::time::Duration;
+
+use proto::invitations::v1::SentState;
+use tests::{
+    clients::{Invitations, member},
+    mail,
+    system::System,
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Long enough for a second email that should not come.
+const QUIET: Duration = Duration::from_millis(1_500);
+
+/// Two new members: the first one's id and address, then the second one's.
+async fn two(clients: &Invitations) -> [(String, String); 2] {
+    let members = [member("Ada Adler"), member("Ben Berger")];
+    clients.upsert(members.to_vec()).await.expect("members are taken");
+    members.map(|member| (member.member_id, member.email))
+}
+
+/// Waits until `address` has exactly one email.
+async fn assert_one_email(system: &System, address: &str) {
+    let log = || system.notify.log_tail(20);
+    let found = mail::wait_for(&system.mail(), address, 1, PATIENCE).await;
+    assert!(found.is_some(), "no email to {address}:\n{}", log());
+    tokio::time::sleep(QUIET).await;
+    let all = mail::all(&system.mail());
+    assert_eq!(
+        all.iter().filter(|email| email.to == address).count(),
+        1,
+        "{}",
+        log()
+    );
+}
+
+#[tokio::test]
+async fn an_invitation_and_its_answer_reach_the_other_side_by_email() {
+    let system = System::start("journey").await;
+    let clients = system.clients();
+    let [(ada, ada_address), (ben, ben_address)] = two(&clients).await;
+    let invitation = clients.invite(&ada, &ben).await;
+    assert_one_email(&system, &ben_address).await;
+    clients
+        .accept(&ben, &invitation.invitation_id)
+        .await
+        .expect("accepted");
+    let sent = clients
+        .sent(&ada, &invitation.invitation_id)
+        .await
+        .expect("found");
+    assert_eq!(sent.state(), SentState::Accepted);
+    assert_one_email(&system, &ada_address).await;
+}
+
+#[tokio::test]
+async fn while_notify_is_down_invitations_answers_and_catches_up_later() {
+    let mut system = System::start("catch_up").await;
+    let clients = system.clients();
+    let [(ada, ada_address), (ben, ben_address)] = two(&clients).await;
+    system.notify.kill();
+    let invitation = clients.invite(&ada, &ben).await;
+    clients
+        .accept(&ben, &invitation.invitation_id)
+        .await
+        .expect("accepted");
+    assert!(mail::all(&system.mail()).is_empty());
+    system.notify.restart().await;
+    assert_one_email(&system, &ada_address).await;
+    let to_ben = mail::all(&system.mail())
+        .into_iter()
+        .filter(|email| email.to == ben_address)
+        .count();
+    assert_eq!(to_ben, 0, "the reason of the first email is gone");
+}
+
+#[tokio::test]
+async fn what_was_answered_survives_the_death_of_both_services() {
+    let mut system = System::start("killed").await;
+    let clients = system.clients();
+    let [(ada, _), (ben, ben_address)] = two(&clients).await;
+    system.notify.pause();
+    let invitation = clients.invite(&ada, &ben).await;
+    system.invitations.kill();
+    system.notify.kill();
+    system.notify.restart().await;
+    system.invitations.restart().await;
+    let kept = system
+        .clients()
+        .sent(&ada, &invitation.invitation_id)
+        .await
+        .expect("found");
+    assert_eq!(kept, invitation);
+    assert_one_email(&system, &ben_address).await;
+}
