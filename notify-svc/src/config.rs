@@ -1,0 +1,156 @@
+//! Settings: flags, each with its environment variable. `serve --help` is their reference.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{ArgGroup, Parser};
+use lettre::message::Mailbox;
+use secrecy::{ExposeSecret, SecretString};
+use shell::{
+    listen::ListenArgs,
+    postgres::{self, DatabaseArgs},
+    telemetry::LogArgs,
+};
+
+use crate::{
+    domain::delivery::Policy,
+    smtp::{Limits, Relay, Transport, folder::Folder, url},
+    templates::SettingsUrl,
+};
+
+/// All settings of the service.
+#[derive(Debug, Clone, Parser)]
+#[command(group(ArgGroup::new("transport").required(true).args(["smtp_url", "mail_dir"])))]
+pub struct Config {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    /// Where gRPC is served
+    #[arg(long, env = "GRPC_ADDR", default_value = "127.0.0.1:50052")]
+    pub(crate) grpc_addr: std::net::SocketAddr,
+    /// Where metrics and health are served over HTTP
+    #[arg(long, env = "HTTP_ADDR", default_value = "127.0.0.1:8082")]
+    pub(crate) http_addr: std::net::SocketAddr,
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    /// Mail server: smtp://HOST[:PORT] in clear, smtp://USER:PASSWORD@HOST with STARTTLS required, smtps://… with TLS
+    /// from the first byte; `?tls=required` asks for STARTTLS without a user; @FILE reads it from a file
+    #[arg(long, env = "SMTP_URL", value_parser = postgres::secret, hide_env_values = true)]
+    pub(crate) smtp_url: Option<SecretString>,
+    /// Instead of a mail server: folder that gets each email as an .eml file
+    #[arg(long, env = "MAIL_DIR")]
+    pub(crate) mail_dir: Option<PathBuf>,
+    /// Sender of all emails, e.g. "Invitations <invitations@example.com>"; Message-IDs end in its domain
+    #[arg(long, env = "MAIL_FROM")]
+    pub(crate) mail_from: Mailbox,
+    /// Page with a member's email settings, linked in each email; {member_id} stands for the reader's id
+    #[arg(long, env = "SETTINGS_URL")]
+    pub(crate) settings_url_template: SettingsUrl,
+    /// Emails sent at once, each over a connection of its own
+    #[arg(long, env = "CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub(crate) concurrency: u16,
+    /// How long a claimed email stays with a worker that is not heard of, in seconds
+    #[arg(long, env = "LEASE_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) lease_seconds: u64,
+    /// Waits after the first, second … failed attempt, in seconds, separated by commas; one failure more is final
+    #[arg(long, env = "RETRY_DELAYS", value_delimiter = ',', default_value = "60,300,1800,7200,21600,86400")]
+    pub(crate) retry_delays: Vec<u64>,
+    /// How old the reason of an initial email may be when it goes out, in hours
+    #[arg(long, env = "INITIAL_DEADLINE_HOURS", default_value_t = 48)]
+    pub(crate) initial_deadline_hours: u32,
+    /// Longest wait for the mail server to connect or to answer a command, in seconds
+    #[arg(long, env = "SMTP_COMMAND_SECONDS", default_value_t = 60)]
+    pub(crate) smtp_command_seconds: u64,
+    /// Longest wait for the mail server's last word on an email, in seconds; RFC 5321 asks for ten minutes, and a
+    /// shorter one sends more emails twice
+    #[arg(long, env = "SMTP_FINAL_REPLY_SECONDS", default_value_t = 600)]
+    pub(crate) smtp_final_reply_seconds: u64,
+}
+
+impl Config {
+    /// Finds what is wrong without starting anything. The error says what to change.
+    pub fn check(&self) -> Result<(), String> {
+        postgres::check_url(&self.database.database_url)?;
+        self.listen.identities(self.grpc_addr)?;
+        if self.retry_delays.len() > 30 {
+            return Err("--retry-delays: at most 30 waits".to_owned());
+        }
+        self.transport().map(|_| ())
+    }
+
+    /// How to write to the log.
+    pub fn log(&self) -> &LogArgs {
+        &self.log
+    }
+
+    pub(crate) fn transport(&self) -> Result<Transport, String> {
+        match (&self.smtp_url, &self.mail_dir) {
+            (Some(url), _) => {
+                let server = url::parse(url.expose_secret()).map_err(|wrong| format!("--smtp-url: {wrong}"))?;
+                let limits = Limits {
+                    command: Duration::from_secs(self.smtp_command_seconds),
+                    final_reply: Duration::from_secs(self.smtp_final_reply_seconds),
+                };
+                Relay::new(server, limits).map(Transport::Smtp)
+            }
+            (None, Some(path)) => Folder::new(path)
+                .map(Transport::Folder)
+                .map_err(|error| format!("--mail-dir: {error}")),
+            (None, None) => Err("set --smtp-url or --mail-dir".to_owned()),
+        }
+    }
+
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            retry_delays: self.retry_delays.iter().copied().map(Duration::from_secs).collect(),
+            initial_deadline: Duration::from_secs(u64::from(self.initial_deadline_hours) * 3_600),
+        }
+    }
+
+    pub(crate) fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: [&str; 7] = [
+        "notify-svc",
+        "--database-url",
+        "postgres:///notify?host=/run/postgresql",
+        "--mail-from",
+        "Invitations <invitations@example.com>",
+        "--settings-url-template",
+        "https://example.com/settings/{member_id}",
+    ];
+
+    fn check(extra: &[&str]) -> Result<(), String> {
+        let config = Config::try_parse_from(BASE.iter().chain(extra)).map_err(|error| error.to_string())?;
+        config.check()
+    }
+
+    #[test]
+    fn one_transport_is_needed_and_only_one() {
+        assert!(check(&["--smtp-url", "smtp://127.0.0.1:2525"]).is_ok());
+        assert!(check(&[]).is_err());
+        assert!(check(&["--smtp-url", "smtp://127.0.0.1", "--mail-dir", "/tmp"]).is_err());
+        assert!(check(&["--mail-dir", "/nowhere/at/all"]).expect_err("refused").contains("--mail-dir"));
+    }
+
+    #[test]
+    fn beyond_loopback_nobody_is_served_without_an_identity() {
+        let beyond = ["--smtp-url", "smtp://127.0.0.1", "--grpc-addr", "0.0.0.0:50052"];
+        assert!(check(&beyond).expect_err("refused").contains("--tokens-file"));
+    }
+
+    #[test]
+    fn a_settings_link_is_a_web_link_with_a_place_for_the_member() {
+        for wrong in ["javascript:alert({member_id})", "https://example.com/settings", "/settings/{member_id}"] {
+            let last = BASE.len() - 1;
+            let args = BASE[..last].iter().chain(&[wrong, "--smtp-url", "smtp://127.0.0.1"]);
+            assert!(Config::try_parse_from(args).is_err(), "{wrong}");
+        }
+    }
+}

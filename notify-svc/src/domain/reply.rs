@@ -1,0 +1,95 @@
+//! What an attempt's end means.
+
+/// How far an attempt got. The body begins only after its mark is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Step {
+    /// The email is put together.
+    Compose = 0,
+    /// Connecting: greeting, EHLO, TLS, authentication.
+    Connect = 1,
+    Mail = 2,
+    Rcpt = 3,
+    Data = 4,
+    /// From the body's first byte to the final reply.
+    Body = 5,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ending {
+    pub(crate) step: Step,
+    /// The server's reply code; none where the connection failed, fell silent or said something unheard of.
+    pub(crate) code: Option<u16>,
+    /// The server's words or the fault's, for the email's history.
+    pub(crate) text: String,
+}
+
+/// What that means for the email.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The server took it.
+    Sent,
+    /// Not taken, and may be later.
+    Delayed,
+    /// Not taken, and never will be.
+    Refused,
+    /// The server may or may not have taken it.
+    Unknown,
+}
+
+/// Judges an ending (RFC 5321, section 4.2.1).
+///
+/// A 5xx while connecting is about the relay, not about this email, so it only delays. A reply that is neither 2xx,
+/// 4xx nor 5xx says nothing.
+pub(crate) fn verdict(step: Step, code: Option<u16>) -> Verdict {
+    match (step, code.map(|code| code / 100)) {
+        (Step::Compose, _) => Verdict::Refused,
+        (Step::Connect, _) => Verdict::Delayed,
+        (Step::Mail | Step::Rcpt | Step::Data, Some(5)) => Verdict::Refused,
+        (Step::Mail | Step::Rcpt | Step::Data, _) => Verdict::Delayed,
+        (Step::Body, Some(2)) => Verdict::Sent,
+        (Step::Body, Some(4)) => Verdict::Delayed,
+        (Step::Body, Some(5)) => Verdict::Refused,
+        (Step::Body, _) => Verdict::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(step: Step, code: Option<u16>, expected: Verdict) {
+        assert_eq!(verdict(step, code), expected, "{step:?} {code:?}");
+    }
+
+    #[test]
+    fn only_a_2xx_after_the_body_is_sent() {
+        check(Step::Body, Some(250), Verdict::Sent);
+        for step in [Step::Connect, Step::Mail, Step::Rcpt, Step::Data] {
+            check(step, Some(250), Verdict::Delayed);
+        }
+    }
+
+    #[test]
+    fn silence_before_the_body_is_a_delay_and_after_it_unknown() {
+        for step in [Step::Connect, Step::Mail, Step::Rcpt, Step::Data] {
+            check(step, None, Verdict::Delayed);
+        }
+        check(Step::Body, None, Verdict::Unknown);
+        check(Step::Body, Some(354), Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_4xx_delays_and_a_5xx_refuses() {
+        for step in [Step::Mail, Step::Rcpt, Step::Data, Step::Body] {
+            check(step, Some(451), Verdict::Delayed);
+            check(step, Some(550), Verdict::Refused);
+        }
+    }
+
+    #[test]
+    fn a_relay_that_lets_nobody_in_refuses_no_email() {
+        check(Step::Connect, Some(554), Verdict::Delayed);
+        check(Step::Connect, Some(535), Verdict::Delayed);
+    }
+}

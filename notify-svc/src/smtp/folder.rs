@@ -1,0 +1,33 @@
+//! Instead of a mail server: a folder of .eml files, for trying things out and for tests.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{fault, message::Message};
+use crate::domain::reply::{Ending, Step};
+
+/// The folder.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// A folder that exists and can be written to.
+    pub(crate) fn new(path: &Path) -> io::Result<Self> {
+        if !fs::metadata(path)?.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Writes `<email id>.eml`. It appears whole or not at all, and a second time over the first.
+    pub(super) fn write(&self, message: &Message) -> Ending {
+        let written = self.0.join(format!(".{}.tmp", message.email_id));
+        let named = self.0.join(format!("{}.eml", message.email_id));
+        match fs::write(&written, &message.bytes).and_then(|()| fs::rename(&written, &named)) {
+            Ok(()) => Ending { step: Step::Body, code: Some(250), text: "written to the folder".to_owned() },
+            // Nothing appeared under the name, so this is no doubt but a delay.
+            Err(error) => fault(Step::Data, error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Tables `email` and `due` at the moment an email is queued, and the states of emails.
+
+use std::collections::HashMap;
+
+use diesel::{
+    PgConnection, QueryResult, RunQueryDsl,
+    sql_types::{Array, BigInt, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+};
+use jiff::Timestamp;
+use jiff_diesel::ToDiesel;
+use uuid::Uuid;
+
+use super::statement::statement;
+use crate::domain::{command::Queue, email::State};
+
+/// An email that is queued for the first time.
+pub(super) struct New<'a> {
+    pub(super) id: Uuid,
+    pub(super) queue: &'a Queue,
+    /// `Open`, or `Cancelled` where the fence was there first.
+    pub(super) state: State,
+}
+
+statement! {
+    struct Insert {
+        ids: Vec<Uuid> as Array<SqlUuid>,
+        invitation_ids: Vec<Uuid> as Array<SqlUuid>,
+        sequences: Vec<i64> as Array<BigInt>,
+        member_ids: Vec<Uuid> as Array<SqlUuid>,
+        event_times: Vec<jiff_diesel::Timestamp> as Array<Timestamptz>,
+        letters: Vec<String> as Array<Text>,
+        message_ids: Vec<String> as Array<Text>,
+        states: Vec<i16> as Array<SmallInt>,
+        now: jiff_diesel::Timestamp as Timestamptz,
+    } -> BigInt =
+    "WITH wanted AS (SELECT * FROM unnest(" ids ", " invitation_ids ", " sequences ", " member_ids ", " event_times
+    ", " letters ", " message_ids ", " states ") AS wanted (id, invitation_id, sequence, member_id, event_time, \
+     letter, message_id, state)), clock AS (SELECT " now " AS now), \
+     queued AS (INSERT INTO email (id, invitation_id, sequence, member_id, event_time, letter, message_id, \
+       created_at, state, final_at) \
+       SELECT id, invitation_id, sequence, member_id, event_time, letter::json, message_id, now, state, \
+       CASE WHEN state = 1 THEN NULL ELSE now END FROM wanted, clock), \
+     waiting AS (INSERT INTO due (email_id, invitation_id, sequence, run_at) \
+       SELECT id, invitation_id, sequence, now FROM wanted, clock WHERE state = 1 RETURNING 1) \
+     SELECT count(*) FROM waiting"
+}
+
+statement! {
+    struct States { ids: Vec<Uuid> as Array<SqlUuid> } -> (SqlUuid, SmallInt) =
+    "SELECT id, state FROM email WHERE id = ANY(" ids ")"
+}
+
+/// Writes new emails. Message-IDs end in `@mail_domain`.
+pub(super) fn insert(
+    connection: &mut PgConnection,
+    new: &[New<'_>],
+    mail_domain: &str,
+    now: Timestamp,
+) -> QueryResult<()> {
+    let letters = new.iter().map(|email| serde_json::to_string(&email.queue.letter));
+    let letters = letters
+        .collect::<Result<Vec<String>, _>>()
+        .map_err(|error| diesel::result::Error::SerializationError(Box::new(error)))?;
+    Insert {
+        ids: new.iter().map(|email| email.id).collect(),
+        invitation_ids: new.iter().map(|email| email.queue.invitation_id).collect(),
+        sequences: new.iter().map(|email| email.queue.sequence).collect(),
+        member_ids: new.iter().map(|email| email.queue.member_id).collect(),
+        event_times: new.iter().map(|email| email.queue.event_time.to_diesel()).collect(),
+        letters,
+        message_ids: new.iter().map(|email| format!("<{}@{mail_domain}>", email.id)).collect(),
+        states: new.iter().map(|email| email.state as i16).collect(),
+        now: now.to_diesel(),
+    }
+    .get_result::<i64>(connection)?;
+    Ok(())
+}
+
+/// Where the given emails stand.
+pub(super) fn states(connection: &mut PgConnection, ids: Vec<Uuid>) -> QueryResult<HashMap<Uuid, State>> {
+    let rows: Vec<(Uuid, i16)> = States { ids }.load(connection)?;
+    let known = rows.into_iter().map(|(id, code)| Ok((id, state(code)?)));
+    known.collect()
+}
+
+/// The state that a column holds.
+pub(super) fn state(code: i16) -> QueryResult<State> {
+    State::from_code(code)
+        .ok_or_else(|| diesel::result::Error::DeserializationError(format!("no state has the code {code}").into()))
+}

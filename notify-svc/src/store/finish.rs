@@ -1,0 +1,100 @@
+//! Writing down what became of a claim: the move, and the history of its attempt.
+
+use std::collections::HashSet;
+
+use diesel::{
+    PgConnection, QueryResult, RunQueryDsl,
+    sql_types::{Array, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+};
+use jiff::Timestamp;
+use jiff_diesel::ToDiesel;
+use uuid::Uuid;
+
+use super::{lease::Held, statement::statement};
+use crate::domain::{
+    delivery::{Move, Progress},
+    reply::Ending,
+};
+
+/// Longest reply that the history keeps, in characters.
+const REPLY_CHARS: usize = 500;
+
+/// What became of a claim.
+#[derive(Debug, Clone)]
+pub(crate) struct Finish {
+    pub(crate) held: Held,
+    pub(crate) to: Move,
+    /// None where nothing was tried.
+    pub(crate) ending: Option<Ending>,
+}
+
+statement! {
+    /// The guard is the epoch and that the lease was not taken away: a worker that stalled past its lease writes
+    /// nothing, whether or not somebody else works on the email already.
+    struct Write {
+        ids: Vec<Uuid> as Array<SqlUuid>,
+        epochs: Vec<i32> as Array<Integer>,
+        states: Vec<Option<i16>> as Array<Nullable<SmallInt>>,
+        run_ats: Vec<jiff_diesel::Timestamp> as Array<Timestamptz>,
+        failures: Vec<i16> as Array<SmallInt>,
+        doubted: Vec<bool> as Array<Bool>,
+        steps: Vec<Option<i16>> as Array<Nullable<SmallInt>>,
+        codes: Vec<Option<i16>> as Array<Nullable<SmallInt>>,
+        replies: Vec<String> as Array<Text>,
+        now: jiff_diesel::Timestamp as Timestamptz,
+    } -> (SqlUuid, Integer) =
+    "WITH told AS MATERIALIZED (SELECT * FROM unnest(" ids ", " epochs ", " states ", " run_ats ", " failures ", "
+    doubted ", " steps ", " codes ", " replies
+    ") AS told (email_id, epoch, state, run_at, failures, doubted, step, code, reply)), \
+     clock AS (SELECT " now " AS now), \
+     mine AS MATERIALIZED (SELECT told.* FROM told JOIN due USING (email_id) \
+       WHERE due.lease_epoch = told.epoch AND due.lease_until IS NOT NULL \
+       ORDER BY due.email_id FOR UPDATE OF due), \
+     gone AS (DELETE FROM due USING mine WHERE due.email_id = mine.email_id AND mine.state IS NOT NULL), \
+     waiting AS (UPDATE due SET phase = 0, leased_by = NULL, lease_until = NULL, run_at = mine.run_at, \
+       failures = mine.failures, doubted = mine.doubted \
+       FROM mine WHERE due.email_id = mine.email_id AND mine.state IS NULL), \
+     closed AS (UPDATE email SET state = mine.state, final_at = now \
+       FROM mine, clock WHERE email.id = mine.email_id AND mine.state IS NOT NULL), \
+     history AS (INSERT INTO attempt (email_id, n, at, step, code, reply) \
+       SELECT email_id, epoch, now, step, code, reply FROM mine, clock WHERE step IS NOT NULL) \
+     SELECT email_id, epoch FROM mine"
+}
+
+/// Writes what became of these claims. Answers those that were still held.
+pub(crate) fn finish(
+    connection: &mut PgConnection,
+    finished: &[Finish],
+    now: Timestamp,
+) -> QueryResult<HashSet<Held>> {
+    let state = |to: Move| match to {
+        Move::Close(state) => Some(state as i16),
+        Move::Wait { .. } => None,
+    };
+    let wait = |to: Move| match to {
+        Move::Close(_) => (now, Progress::default()),
+        Move::Wait { run_at, progress } => (run_at, progress),
+    };
+    let endings = || finished.iter().map(|finish| finish.ending.as_ref());
+    let code = |ending: &Ending| ending.code.and_then(|code| i16::try_from(code).ok());
+    let written: Vec<(Uuid, i32)> = Write {
+        ids: finished.iter().map(|finish| finish.held.email_id).collect(),
+        epochs: finished.iter().map(|finish| finish.held.epoch).collect(),
+        states: finished.iter().map(|finish| state(finish.to)).collect(),
+        run_ats: finished.iter().map(|finish| wait(finish.to).0.to_diesel()).collect(),
+        failures: finished.iter().map(|finish| wait(finish.to).1.failures).collect(),
+        doubted: finished.iter().map(|finish| wait(finish.to).1.doubted).collect(),
+        steps: endings().map(|ending| ending.map(|ending| ending.step as i16)).collect(),
+        codes: endings().map(|ending| ending.and_then(code)).collect(),
+        replies: endings().map(|ending| ending.map(reply).unwrap_or_default()).collect(),
+        now: now.to_diesel(),
+    }
+    .load(connection)?;
+    Ok(written.into_iter().map(|(email_id, epoch)| Held { email_id, epoch }).collect())
+}
+
+/// The server's words, cut, without characters that Postgres or a terminal would choke on.
+fn reply(ending: &Ending) -> String {
+    let words = ending.text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    words.take(REPLY_CHARS).collect()
+}

@@ -1,0 +1,57 @@
+//! Taking away leases that ran out, and the size of the queue.
+
+use diesel::{
+    Connection, PgConnection, QueryResult, RunQueryDsl,
+    sql_types::{BigInt, Bool, Integer, SmallInt, Timestamptz, Uuid as SqlUuid},
+};
+use jiff::Timestamp;
+use jiff_diesel::ToDiesel;
+use uuid::Uuid;
+
+use super::{
+    finish::{Finish, finish},
+    lease::Held,
+    statement::statement,
+};
+use crate::domain::delivery::{Phase, Progress};
+
+statement! {
+    struct Expired {
+        now: jiff_diesel::Timestamp as Timestamptz,
+        limit: i64 as BigInt,
+    } -> (SqlUuid, Integer, SmallInt, SmallInt, Bool) =
+    "SELECT email_id, lease_epoch, phase, failures, doubted FROM due WHERE lease_until < " now
+    " ORDER BY email_id LIMIT " limit " FOR UPDATE SKIP LOCKED"
+}
+
+/// Takes away up to `limit` leases that ran out before `now`; `decide` says where each email goes.
+pub(crate) fn reap(
+    connection: &mut PgConnection,
+    now: Timestamp,
+    limit: i64,
+    decide: impl Fn(Held, Phase, Progress) -> Finish,
+) -> QueryResult<Vec<(Phase, Finish)>> {
+    connection.transaction(|connection| {
+        let rows: Vec<(Uuid, i32, i16, i16, bool)> =
+            Expired { now: now.to_diesel(), limit }.load(connection)?;
+        let mut reaped = Vec::with_capacity(rows.len());
+        for (email_id, epoch, phase, failures, doubted) in rows {
+            let phase = if phase == Phase::Body as i16 { Phase::Body } else { Phase::Claimed };
+            let progress = Progress { failures, doubted };
+            reaped.push((phase, decide(Held { email_id, epoch }, phase, progress)));
+        }
+        let finished: Vec<Finish> = reaped.iter().map(|(_, finish)| finish.clone()).collect();
+        if !finished.is_empty() {
+            finish(connection, &finished, now)?;
+        }
+        Ok(reaped)
+    })
+}
+
+/// How many emails are open.
+pub(crate) fn open_count(connection: &mut PgConnection) -> QueryResult<i64> {
+    use diesel::dsl::count_star;
+    diesel::table! { due (email_id) { email_id -> Uuid, } }
+    use diesel::QueryDsl;
+    due::table.select(count_star()).get_result(connection)
+}

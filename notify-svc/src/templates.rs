@@ -1,0 +1,131 @@
+//! The words of the emails. The same email always gives the same bytes.
+//!
+//! Two templates for each kind, HTML and plain text, both written by hand. An unknown variable is an error; in HTML
+//! everything that comes from outside is escaped.
+
+use std::{str::FromStr, sync::OnceLock};
+
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context, syntax::SyntaxConfig};
+use uuid::Uuid;
+
+use crate::domain::email::{Acceptance, Content, Initial, Letter};
+
+/// Subject and both bodies of an email.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Texts {
+    /// Language of the texts, for Content-Language.
+    pub(crate) language: &'static str,
+    pub(crate) subject: String,
+    pub(crate) text: String,
+    pub(crate) html: String,
+}
+
+/// Address of a member's email settings, with `{member_id}` where the id goes.
+#[derive(Debug, Clone)]
+pub struct SettingsUrl(String);
+
+impl FromStr for SettingsUrl {
+    type Err = String;
+
+    fn from_str(template: &str) -> Result<Self, String> {
+        let url = Self(template.to_owned());
+        let mut violations = shell::fields::Violations::default();
+        violations.url("", &url.of(Uuid::nil()));
+        if violations.into_result("", ()).is_err() || !template.contains("{member_id}") {
+            return Err("must be an absolute http or https URL with {member_id} in it".to_owned());
+        }
+        Ok(url)
+    }
+}
+
+impl SettingsUrl {
+    fn of(&self, member_id: Uuid) -> String {
+        self.0.replace("{member_id}", &member_id.to_string())
+    }
+}
+
+/// Writes an email.
+pub(crate) fn render(
+    letter: &Letter,
+    member_id: Uuid,
+    settings_url: &SettingsUrl,
+) -> Result<Texts, minijinja::Error> {
+    let (name, subject, content) = match &letter.content {
+        Content::Initial(email) => ("initial", invites(email), initial(email)),
+        Content::Acceptance(email) => ("acceptance", accepted(email), acceptance(email)),
+    };
+    let values = context! {
+        language => "en",
+        subject => subject.as_str(),
+        recipient_name => letter.recipient.name.as_str(),
+        settings_url => settings_url.of(member_id),
+        ..content
+    };
+    let page = |extension: &str| environment().get_template(&format!("{name}.{extension}"))?.render(&values);
+    Ok(Texts { language: "en", text: page("txt")?, html: page("html")?, subject })
+}
+
+fn initial(email: &Initial) -> Value {
+    context! {
+        inviter_name => email.inviter_name.as_str(),
+        note => email.note.as_str(),
+        accept_url => email.accept_url.as_str(),
+        inviter_profile_url => email.inviter_profile_url.as_str(),
+        inbox_url => email.inbox_url.as_str(),
+    }
+}
+
+fn acceptance(email: &Acceptance) -> Value {
+    context! {
+        connection_name => email.connection_name.as_str(),
+        connection_address => email.connection_address.as_str(),
+        connection_profile_url => email.connection_profile_url.as_str(),
+        total_count => email.total_count,
+        shared_count => email.shared_count,
+        names => email.names.clone(),
+    }
+}
+
+fn invites(initial: &Initial) -> String {
+    format!("{} invites you to connect", in_subject(&initial.inviter_name))
+}
+
+fn accepted(acceptance: &Acceptance) -> String {
+    format!("{} accepted your invitation", in_subject(&acceptance.connection_name))
+}
+
+/// A name that is really a link would make our subject an advertisement; it stays out.
+fn in_subject(name: &str) -> &str {
+    let lower = name.to_lowercase();
+    if lower.contains("://") || lower.contains("www.") || lower.contains('/') {
+        return "A member";
+    }
+    name
+}
+
+fn environment() -> &'static Environment<'static> {
+    static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
+    ENVIRONMENT.get_or_init(|| {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        let mut syntax = SyntaxConfig::builder();
+        syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
+        environment.set_syntax(syntax.build().expect("nothing in it contradicts itself"));
+        environment.set_auto_escape_callback(|name| {
+            if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+        });
+        for (name, source) in [
+            ("layout.html", include_str!("templates/layout.html")),
+            ("initial.html", include_str!("templates/initial.html")),
+            ("initial.txt", include_str!("templates/initial.txt")),
+            ("acceptance.html", include_str!("templates/acceptance.html")),
+            ("acceptance.txt", include_str!("templates/acceptance.txt")),
+        ] {
+            environment.add_template(name, source).expect("our templates are well formed; a test renders each");
+        }
+        environment
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,40 @@
+//! Group commit for workers: what several sends have to write goes into one statement.
+
+use std::future::Future;
+
+use tokio::sync::{mpsc, oneshot};
+
+/// Items in one statement.
+const MAX: usize = 500;
+
+/// Takes items one by one and writes what is there as one batch; while it writes, the next batch gathers.
+pub(super) struct Batch<I, O>(mpsc::Sender<(I, oneshot::Sender<O>)>);
+
+impl<I: Send + 'static, O: Send + 'static> Batch<I, O> {
+    /// `write` answers one for each item, in order. Ends when nobody can submit any more.
+    pub(super) fn start<F, W>(write: W) -> Self
+    where
+        W: Fn(Vec<I>) -> F + Send + 'static,
+        F: Future<Output = Vec<O>> + Send,
+    {
+        let (sender, mut receiver) = mpsc::channel::<(I, oneshot::Sender<O>)>(MAX);
+        tokio::spawn(async move {
+            let mut waiting = Vec::with_capacity(MAX);
+            while receiver.recv_many(&mut waiting, MAX).await > 0 {
+                let (items, askers): (Vec<I>, Vec<_>) = waiting.drain(..).unzip();
+                for (asker, answer) in askers.into_iter().zip(write(items).await) {
+                    // Nobody listens where the send was given up at shutdown.
+                    drop(asker.send(answer));
+                }
+            }
+        });
+        Self(sender)
+    }
+
+    /// Writes `item` together with others. None when the writer is gone.
+    pub(super) async fn submit(&self, item: I) -> Option<O> {
+        let (asker, answer) = oneshot::channel();
+        self.0.send((item, asker)).await.ok()?;
+        answer.await.ok()
+    }
+}

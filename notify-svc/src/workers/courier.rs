@@ -1,0 +1,131 @@
+//! One worker's hands: what it sends with, what it holds, how it writes down what it did.
+
+use std::{
+    collections::HashSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use shell::{
+    clock::{Clock, after},
+    postgres::Database,
+};
+use uuid::Uuid;
+
+use super::batch::Batch;
+use crate::{
+    domain::delivery::{Move, Policy},
+    measure,
+    smtp::{Letterhead, Transport},
+    store::{self, Finish, Held},
+};
+
+/// Longest wait for the database. It ends a wait, not the work: what is claimed or marked then is reaped.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Pause before a finish is written again after the database failed.
+const FINISH_PAUSE: Duration = Duration::from_millis(200);
+
+/// What a worker is to work with.
+pub(crate) struct Duty {
+    pub(crate) database: Database,
+    pub(crate) clock: Clock,
+    pub(crate) transport: Transport,
+    pub(crate) head: Letterhead,
+    pub(crate) policy: Policy,
+    pub(crate) lease: Duration,
+    /// Emails sent at once.
+    pub(crate) concurrency: usize,
+}
+
+/// A worker of this process.
+pub(crate) struct Courier {
+    pub(super) duty: Duty,
+    /// Its name in leases, new for each start.
+    pub(super) worker: Uuid,
+    pub(super) mark: Batch<Held, bool>,
+    pub(super) finish: Batch<Finish, ()>,
+    held: Mutex<HashSet<Held>>,
+}
+
+impl Courier {
+    pub(crate) fn start(duty: Duty) -> Self {
+        let worker = Uuid::new_v4();
+        let (database, clock) = (duty.database.clone(), duty.clock.clone());
+        let mark = Batch::start(move |held| mark(database.clone(), worker, clock.now(), held));
+        let (database, clock) = (duty.database.clone(), duty.clock.clone());
+        let finish = Batch::start(move |finished| finish(database.clone(), clock.now(), finished));
+        Self { duty, worker, mark, finish, held: Mutex::default() }
+    }
+
+    pub(super) fn lease_until(&self) -> Timestamp {
+        after(self.duty.clock.now(), self.duty.lease)
+    }
+
+    /// Notes that the claim is worked on until the answer is dropped; as long its lease is extended.
+    pub(super) fn hold(&self, held: Held) -> Holding<'_> {
+        self.lock().insert(held);
+        Holding { courier: self, held }
+    }
+
+    pub(super) fn holds(&self) -> Vec<Held> {
+        self.lock().iter().copied().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A claim that is worked on.
+pub(super) struct Holding<'a> {
+    courier: &'a Courier,
+    held: Held,
+}
+
+impl Drop for Holding<'_> {
+    fn drop(&mut self) {
+        self.courier.lock().remove(&self.held);
+    }
+}
+
+/// When to give up waiting for the database.
+pub(super) fn deadline() -> Instant {
+    Instant::now() + PATIENCE
+}
+
+/// A mark that cannot be written is none: the email is not sent, and its lease runs out.
+async fn mark(database: Database, worker: Uuid, now: Timestamp, held: Vec<Held>) -> Vec<bool> {
+    let asked = held.clone();
+    let marked = database
+        .run(deadline(), move |connection| store::mark(connection, &asked, worker, now))
+        .await
+        .inspect_err(|error| tracing::warn!(%error, "cannot mark emails; they wait for their leases to run out"))
+        .unwrap_or_default();
+    held.iter().map(|held| marked.contains(held)).collect()
+}
+
+/// What was sent must be known, so this is tried until the database takes it.
+async fn finish(database: Database, now: Timestamp, finished: Vec<Finish>) -> Vec<()> {
+    let written = loop {
+        let asked = finished.clone();
+        let tried = database
+            .run(deadline(), move |connection| store::finish(connection, &asked, now))
+            .await;
+        match tried {
+            Ok(written) => break written,
+            Err(error) => tracing::warn!(%error, "cannot write what became of emails; will try again"),
+        }
+        tokio::time::sleep(FINISH_PAUSE).await;
+    };
+    for finish in &finished {
+        if !written.contains(&finish.held) {
+            measure::stale_finish();
+            tracing::warn!(email_id = %finish.held.email_id, "the claim was taken away before its end was written");
+        } else if let Move::Close(state) = finish.to {
+            measure::outcome(state);
+            tracing::info!(email_id = %finish.held.email_id, outcome = state.name(), "email closed");
+        }
+    }
+    vec![(); finished.len()]
+}

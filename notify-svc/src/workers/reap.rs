@@ -1,0 +1,77 @@
+//! Taking away leases that ran out, whoever held them; and counting what is open.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use shell::postgres::DatabaseError;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::courier::{Courier, deadline};
+use crate::{
+    domain::{
+        delivery::{self, Move, Phase, Progress},
+        reply::{Ending, Step},
+    },
+    measure,
+    store::{self, Finish, Held},
+};
+
+/// Leases taken away in one transaction.
+const LIMIT: i64 = 500;
+/// Longest time between two looks.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Reaps until `stop`.
+pub(super) async fn run(courier: Arc<Courier>, wake: Arc<Notify>, stop: CancellationToken) {
+    let pause = PAUSE.min(courier.duty.lease / 3);
+    while !stop.is_cancelled() {
+        match reap(&courier).await {
+            Ok(reaped) => {
+                for (phase, finish) in &reaped {
+                    record(*phase, finish);
+                }
+                if !reaped.is_empty() {
+                    wake.notify_one();
+                }
+            }
+            Err(error) => tracing::warn!(%error, "cannot look for leases that ran out"),
+        }
+        match courier.duty.database.run(deadline(), store::open_count).await {
+            Ok(count) => measure::open(count),
+            Err(error) => tracing::warn!(%error, "cannot count open emails"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause.mul_f64(rand::random_range(0.8..1.2))) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
+async fn reap(courier: &Courier) -> Result<Vec<(Phase, Finish)>, DatabaseError> {
+    let now = courier.duty.clock.now();
+    let decide = move |held, phase, progress| decide(held, phase, progress, now);
+    let work = move |connection: &mut _| store::reap(connection, now, LIMIT, decide);
+    courier.duty.database.run(deadline(), work).await
+}
+
+fn decide(held: Held, phase: Phase, progress: Progress, now: Timestamp) -> Finish {
+    let ending = match phase {
+        Phase::Claimed => None,
+        Phase::Body => Some(Ending {
+            step: Step::Body,
+            code: None,
+            text: "the lease ran out after the body began".to_owned(),
+        }),
+    };
+    Finish { held, to: delivery::after_lease(phase, progress, now), ending }
+}
+
+fn record(phase: Phase, finish: &Finish) {
+    measure::lease_expired(phase);
+    let email_id = finish.held.email_id;
+    tracing::warn!(%email_id, ?phase, "a lease ran out and was taken away");
+    if let Move::Close(state) = finish.to {
+        measure::outcome(state);
+    }
+}
