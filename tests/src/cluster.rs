@@ -65,6 +65,15 @@ enum Durability {
     On,
 }
 
+/// How long the data lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lifetime {
+    /// As long as this process.
+    Process(Durability),
+    /// Until somebody removes it.
+    Beyond,
+}
+
 /// A Postgres server of our own.
 pub struct Cluster {
     binaries: PathBuf,
@@ -74,7 +83,7 @@ pub struct Cluster {
     /// Keeps a socket directory that is not `directory`.
     _short: Option<tempfile::TempDir>,
     owner: Option<(u32, u32)>,
-    durability: Durability,
+    lifetime: Lifetime,
     server: Mutex<Option<Child>>,
     guardian: Option<Guardian>,
 }
@@ -82,17 +91,22 @@ pub struct Cluster {
 impl Cluster {
     /// Starts an empty cluster that ends, directory and all, when it is dropped or this process is gone.
     pub fn temporary() -> Result<Self, ClusterError> {
-        let directory = tempfile::Builder::new().prefix("pg-").tempdir_in("/tmp")?.keep();
-        Self::new(directory, Durability::Off)
+        Self::new(throw_away()?, Lifetime::Process(Durability::Off))
     }
 
-    /// Starts the cluster in `directory`, made on first use. Its data stays.
+    /// As [`Cluster::temporary`], but each commit reaches the disk: for measurements.
+    pub fn temporary_durable() -> Result<Self, ClusterError> {
+        Self::new(throw_away()?, Lifetime::Process(Durability::On))
+    }
+
+    /// Starts the cluster in `directory`, made on first use. Its data stays. When this process is root, others must be
+    /// able to enter the directories above.
     pub fn persistent(directory: &Path) -> Result<Self, ClusterError> {
         fs::create_dir_all(directory)?;
-        Self::new(directory.canonicalize()?, Durability::On)
+        Self::new(directory.canonicalize()?, Lifetime::Beyond)
     }
 
-    fn new(directory: PathBuf, durability: Durability) -> Result<Self, ClusterError> {
+    fn new(directory: PathBuf, lifetime: Lifetime) -> Result<Self, ClusterError> {
         let owner = owner::unprivileged();
         let binaries = binaries::find()?;
         hand_over(&directory, owner)?;
@@ -108,7 +122,7 @@ impl Cluster {
             binaries,
             directory,
             owner,
-            durability,
+            lifetime,
             server: Mutex::new(None),
             guardian: None,
         };
@@ -127,9 +141,9 @@ impl Cluster {
     }
 
     fn post_guardian(&self) -> io::Result<Guardian> {
-        let script = match self.durability {
-            Durability::Off => r#""$1" stop -m immediate -D "$2/data"; rm -rf "$2""#,
-            Durability::On => r#""$1" stop -m fast -D "$2/data""#,
+        let script = match self.lifetime {
+            Lifetime::Process(_) => r#""$1" stop -m immediate -D "$2/data"; rm -rf "$2""#,
+            Lifetime::Beyond => r#""$1" stop -m fast -D "$2/data""#,
         };
         let pg_ctl = self.binaries.join("pg_ctl");
         let arguments = [&*pg_ctl.to_string_lossy(), &*self.directory.to_string_lossy()];
@@ -197,7 +211,7 @@ impl Cluster {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
-        if self.durability == Durability::Off {
+        if self.lifetime == Lifetime::Process(Durability::Off) {
             // synchronous_commit stays on: without it a killed server forgets what it has acknowledged.
             server.args(["-c", "fsync=off", "-c", "full_page_writes=off"]);
         }
@@ -307,7 +321,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if self.durability == Durability::On && !thread::panicking() {
+        if self.lifetime == Lifetime::Beyond && !thread::panicking() {
             self.stop();
         }
         drop(self.guardian.take());
@@ -316,6 +330,11 @@ impl Drop for Cluster {
             let _ = server.wait();
         }
     }
+}
+
+/// A directory with a path short enough for a socket, that nobody removes but the guardian.
+fn throw_away() -> io::Result<PathBuf> {
+    Ok(tempfile::Builder::new().prefix("pg-").tempdir_in("/tmp")?.keep())
 }
 
 /// Makes `directory` private to the user that the server runs as.
