@@ -45,9 +45,11 @@ impl System {
         fs::create_dir(directory.path().join("mail")).expect("there is room for files");
         let invitations_database = cluster::database(&format!("{hint}_invitations"));
         let notify_database = cluster::database(&format!("{hint}_notify"));
-        let notify = notify(notify_launch(&notify_database, directory.path()))
-            .start()
-            .await;
+        let mut launch = notify(notify_launch(&notify_database, directory.path()));
+        if !launch.flags.iter().any(|flag| flag == "--smtp-url") {
+            launch = launch.flag("--mail-dir", directory.path().join("mail"));
+        }
+        let notify = launch.start().await;
         let launch = invitations_launch(&invitations_database, &notify, directory.path());
         Self {
             invitations: invitations(launch).start().await,
