@@ -18,8 +18,8 @@ use crate::ports;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The last line that `dev run` prints once all is up.
-const UP: &str = "Ctrl-C stops all of it.";
+/// How the last line begins that `dev run` prints once all is up.
+const UP: &str = "Ctrl-C stops all of it";
 
 /// Where the services of a `dev run` listen.
 #[derive(Debug, Clone, Copy)]

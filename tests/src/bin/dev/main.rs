@@ -8,6 +8,8 @@ mod settings;
 mod smoke;
 mod stack;
 
+use std::process::ExitCode;
+
 use clap::Parser;
 
 /// Runs both services on this machine, without configuration
@@ -22,10 +24,17 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    match Command::parse() {
+async fn main() -> ExitCode {
+    let done = match Command::parse() {
         Command::Run(settings) => run::run(settings).await,
         Command::Demo => demo::demo().await,
         Command::Smoke => smoke::smoke(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

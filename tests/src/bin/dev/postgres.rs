@@ -1,9 +1,7 @@
 //! The private Postgres of `make run`, installed where that is possible.
 
 use std::{
-    collections::hash_map::DefaultHasher,
     fs,
-    hash::{Hash, Hasher},
     os::unix::fs::{MetadataExt, symlink},
     path::{Path, PathBuf},
     process::Command,
@@ -26,14 +24,14 @@ fn home(directory: &Path) -> anyhow::Result<PathBuf> {
     if !rustix::process::geteuid().is_root() || directory.ancestors().all(open_to_all) {
         return Ok(link);
     }
-    let mut hasher = DefaultHasher::new();
-    directory.hash(&mut hasher);
-    let home = Path::new("/var/tmp").join(format!("invitations-run-{:016x}", hasher.finish()));
-    fs::create_dir_all(&home)?;
-    if fs::read_link(&link).is_err() {
-        symlink(&home, &link)
-            .with_context(|| format!("cannot link {} to {}", link.display(), home.display()))?;
+    if let Ok(home) = fs::read_link(&link) {
+        return Ok(home);
     }
+    let home = tempfile::Builder::new()
+        .prefix("invitations-run-")
+        .tempdir_in("/var/tmp")?
+        .keep();
+    symlink(&home, &link).with_context(|| format!("cannot link {} to {}", link.display(), home.display()))?;
     println!(
         "Postgres cannot run as root, and no other user can enter this directory: its data is in {}",
         home.display()

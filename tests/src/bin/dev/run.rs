@@ -16,7 +16,7 @@ use crate::{
     people::{self, ADA, BEN, CLEO},
     postgres,
     settings::{Addresses, Settings},
-    stack::{Databases, Stack, mail},
+    stack::{Databases, Stack},
 };
 
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
@@ -136,10 +136,10 @@ impl Stop {
 
 fn welcome(settings: &Settings, databases: &Databases) -> String {
     let directory = settings.directory.display();
-    let mail = mail(&settings.directory);
+    let members = [ADA, BEN, CLEO].map(|person| format!("{} {}", person.id, person.name));
     let a = &settings.addresses;
     let psql = |given: &Option<String>, private: &str| match given {
-        Some(_) => "the database you gave".to_owned(),
+        Some(_) => "its database is the one you gave".to_owned(),
         None => format!("psql '{private}'"),
     };
     let service = "invitations.v1.InvitationService";
@@ -152,28 +152,28 @@ fn welcome(settings: &Settings, databases: &Databases) -> String {
     format!(
         r#"
 invitations-svc  gRPC {at}, pages, /metrics and /readyz http://{ihttp}
-                 log {directory}/invitations-svc.log, {idb}
-notify-svc       gRPC {ngrpc}, pages, /metrics and /readyz http://{nhttp}
-                 log {directory}/notify-svc.log, {ndb}
-mail             {mail}/*.eml
-members          {ada}, {ben}, {cleo}
+                 log {directory}/invitations-svc.log
+                 {idb}
+notify-svc       gRPC {ngrpc}, /metrics and /readyz http://{nhttp}
+                 log {directory}/notify-svc.log
+                 {ndb}
+mail             {directory}/mail/*.eml
+members          {members}
 
 Ada invites Ben:
-  {call} '{{"inviter_id":"{ada_id}","recipient_id":"{ben_id}","note":"Shall we?"}}' {at} {service}/SendInvitation
+  {call} '{{"inviter_id":"{ada}","recipient_id":"{ben}","note":"Shall we?"}}' {at} {service}/SendInvitation
 Ben accepts (or opens the link in the mail):
-  {call} '{{"recipient_id":"{ben_id}","invitation_id":"'{waiting}'"}}' {at} {service}/AcceptInvitation
+  {call} '{{"recipient_id":"{ben}","invitation_id":"'{waiting}'"}}' {at} {service}/AcceptInvitation
+No grpcurl? make tools, then PATH=$PWD/target/tools/bin:$PATH
 
-Ctrl-C stops all of it."#,
+Ctrl-C stops all of it. The data stays; make clean removes it."#,
         ihttp = a.invitations_http,
         ngrpc = a.notify_grpc,
         nhttp = a.notify_http,
         idb = psql(&settings.invitations_database_url, &databases.invitations),
         ndb = psql(&settings.notify_database_url, &databases.notify),
-        mail = mail.display(),
-        ada = format_args!("{} {}", ADA.name, ADA.id),
-        ben = format_args!("{} {}", BEN.name, BEN.id),
-        cleo = format_args!("{} {}", CLEO.name, CLEO.id),
-        ada_id = ADA.id,
-        ben_id = BEN.id,
+        members = members.join("\n                 "),
+        ada = ADA.id,
+        ben = BEN.id,
     )
 }
