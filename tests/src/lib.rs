@@ -3,12 +3,15 @@
 pub mod clients;
 pub mod cluster;
 pub mod dev_run;
+pub mod emails;
 pub mod forms;
 pub mod guardian;
 pub mod http;
+pub mod local;
 pub mod mail;
 pub mod ports;
 pub mod processes;
+pub mod smtp_sink;
 pub mod system;
 
 // Brings the libpq that diesel links.

@@ -1,8 +1,9 @@
 //! Unary sends per second, beside what plain transactions of the same Postgres do for the same work.
 //!
 //! A is pgbench: one transaction of plain statements a send, on the service's own tables, at its best number of
-//! connections. Rounds alternate and the medians are compared, because a machine's speed changes from minute to
-//! minute: only the ratios mean something.
+//! connections, in pgbench's own default protocol (simple). A prepared is the same with prepared statements. Rounds
+//! alternate and the medians are compared, because a machine's speed changes from minute to minute: only the ratios
+//! mean something.
 
 use std::{
     fs,
@@ -67,46 +68,57 @@ async fn main() -> anyhow::Result<()> {
     let script = directory.path().join("a.sql");
     fs::write(&script, plain_transaction(args.members))?;
 
-    let mut plain: Vec<Sample> = Vec::new();
-    let mut ours: Vec<Vec<Sample>> = vec![Vec::new(); args.in_flight.len()];
+    let modes = ["simple", "prepared"];
+    let kinds: Vec<Kind> = modes
+        .into_iter()
+        .map(Kind::Plain)
+        .chain(args.in_flight.iter().copied().map(Kind::Ours))
+        .collect();
+    let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); kinds.len()];
     let length = Duration::from_secs(args.seconds);
     measure(&channels, 64, Duration::from_secs(1), args.members).await?;
     for round in 0..args.rounds {
-        let mut order: Vec<Option<usize>> = std::iter::once(None)
-            .chain((0..args.in_flight.len()).map(Some))
-            .collect();
+        let mut order: Vec<usize> = (0..kinds.len()).collect();
         if round % 2 == 1 {
             order.reverse();
         }
-        for what in order {
-            match what {
-                None => plain.push(best_of_pgbench(&database.url, &script, args.seconds)?),
-                Some(at) => {
-                    ours[at].push(measure(&channels, args.in_flight[at], length, args.members).await?)
-                }
-            }
+        for at in order {
+            samples[at].push(match kinds[at] {
+                Kind::Plain(mode) => best_of_pgbench(&database.url, &script, mode, args.seconds)?,
+                Kind::Ours(in_flight) => measure(&channels, in_flight, length, args.members).await?,
+            });
         }
     }
-    let limit = median(&plain);
+    let limit = median(&samples[0]).per_second;
     println!(
-        "{:>10} {:>10} {:>9} {:>9} {:>8}",
-        "in flight", "sends/s", "p50 ms", "p99 ms", "ratio A"
+        "{:>16} {:>10} {:>9} {:>9} {:>9}",
+        "", "sends/s", "p50 ms", "p99 ms", "ratio A"
     );
-    println!(
-        "{:>10} {:>10.0} {:>9} {:>9} {:>8}",
-        "A pgbench", limit.per_second, "", "", "1.0"
-    );
-    for (in_flight, samples) in args.in_flight.iter().zip(&ours) {
-        let ours = median(samples);
+    for (kind, samples) in kinds.iter().zip(&samples) {
+        let Sample {
+            per_second,
+            p50_ms,
+            p99_ms,
+        } = median(samples);
+        let name = match kind {
+            Kind::Plain("simple") => "A".to_owned(),
+            Kind::Plain(mode) => format!("A {mode}"),
+            Kind::Ours(in_flight) => format!("{in_flight} in flight"),
+        };
         println!(
-            "{in_flight:>10} {:>10.0} {:>9.2} {:>9.2} {:>8.1}",
-            ours.per_second,
-            ours.p50_ms,
-            ours.p99_ms,
-            ours.per_second / limit.per_second,
+            "{name:>16} {per_second:>10.0} {p50_ms:>9.2} {p99_ms:>9.2} {:>9.1}",
+            per_second / limit
         );
     }
     Ok(())
+}
+
+/// What is measured.
+enum Kind {
+    /// pgbench, in a protocol of its.
+    Plain(&'static str),
+    /// The service, with so many sends in flight.
+    Ours(usize),
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -238,8 +250,8 @@ fn plain_transaction(members: u64) -> String {
     )
 }
 
-/// pgbench at 4, 8 and 16 connections; the best counts.
-fn best_of_pgbench(url: &str, script: &Path, seconds: u64) -> anyhow::Result<Sample> {
+/// pgbench at 4, 8 and 16 connections; the best counts. It tells its mean latency only.
+fn best_of_pgbench(url: &str, script: &Path, mode: &str, seconds: u64) -> anyhow::Result<Sample> {
     // Where `postgres` is a link on PATH, pgbench stands beside what it points to.
     let server = binaries::find()?.join("postgres").canonicalize()?;
     let pgbench = server.with_file_name("pgbench");
@@ -249,7 +261,7 @@ fn best_of_pgbench(url: &str, script: &Path, seconds: u64) -> anyhow::Result<Sam
             .args([
                 "-n",
                 "-M",
-                "prepared",
+                mode,
                 "-j",
                 "2",
                 "-c",
