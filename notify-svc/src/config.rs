@@ -53,7 +53,12 @@ pub struct Config {
     #[arg(long, env = "LEASE_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(crate) lease_seconds: u64,
     /// Waits after the first, second … failed attempt, in seconds, separated by commas; one failure more is final
-    #[arg(long, env = "RETRY_DELAYS", value_delimiter = ',', default_value = "60,300,1800,7200,21600,86400")]
+    #[arg(
+        long,
+        env = "RETRY_DELAYS",
+        value_delimiter = ',',
+        default_value = "60,300,1800,7200,21600,86400"
+    )]
     pub(crate) retry_delays: Vec<u64>,
     /// How old the reason of an initial email may be when it goes out, in hours
     #[arg(long, env = "INITIAL_DEADLINE_HOURS", default_value_t = 48)]
@@ -86,7 +91,8 @@ impl Config {
     pub(crate) fn transport(&self) -> Result<Transport, String> {
         match (&self.smtp_url, &self.mail_dir) {
             (Some(url), _) => {
-                let server = url::parse(url.expose_secret()).map_err(|wrong| format!("--smtp-url: {wrong}"))?;
+                let server =
+                    url::parse(url.expose_secret()).map_err(|wrong| format!("--smtp-url: {wrong}"))?;
                 let limits = Limits {
                     command: Duration::from_secs(self.smtp_command_seconds),
                     final_reply: Duration::from_secs(self.smtp_final_reply_seconds),
@@ -102,7 +108,12 @@ impl Config {
 
     pub(crate) fn policy(&self) -> Policy {
         Policy {
-            retry_delays: self.retry_delays.iter().copied().map(Duration::from_secs).collect(),
+            retry_delays: self
+                .retry_delays
+                .iter()
+                .copied()
+                .map(Duration::from_secs)
+                .collect(),
             initial_deadline: Duration::from_secs(u64::from(self.initial_deadline_hours) * 3_600),
         }
     }
@@ -136,7 +147,11 @@ mod tests {
         assert!(check(&["--smtp-url", "smtp://127.0.0.1:2525"]).is_ok());
         assert!(check(&[]).is_err());
         assert!(check(&["--smtp-url", "smtp://127.0.0.1", "--mail-dir", "/tmp"]).is_err());
-        assert!(check(&["--mail-dir", "/nowhere/at/all"]).expect_err("refused").contains("--mail-dir"));
+        assert!(
+            check(&["--mail-dir", "/nowhere/at/all"])
+                .expect_err("refused")
+                .contains("--mail-dir")
+        );
     }
 
     #[test]
@@ -147,9 +162,13 @@ mod tests {
 
     #[test]
     fn a_settings_link_is_a_web_link_with_a_place_for_the_member() {
-        for wrong in ["javascript:alert({member_id})", "https://example.com/settings", "/settings/{member_id}"] {
+        for wrong in [
+            "javascript:alert({member_id})",
+            "https://example.com/settings",
+            "/settings/{member_id}",
+        ] {
             let last = BASE.len() - 1;
-            let args = BASE[..last].iter().chain(&[wrong, "--smtp-url", "smtp://127.0.0.1"]);
+            let args = [&BASE[..last], &[wrong, "--smtp-url", "smtp://127.0.0.1"]].concat();
             assert!(Config::try_parse_from(args).is_err(), "{wrong}");
         }
     }

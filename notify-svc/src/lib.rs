@@ -41,7 +41,8 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         grpc: listen::bind("--grpc-addr", config.grpc_addr).await?,
         http: listen::bind("--http-addr", config.http_addr).await?,
     };
-    let address = |listener: &tokio::net::TcpListener| listener.local_addr().map_err(|error| error.to_string());
+    let address =
+        |listener: &tokio::net::TcpListener| listener.local_addr().map_err(|error| error.to_string());
     let (grpc, http) = (address(&listeners.grpc)?, address(&listeners.http)?);
     if config.listen.tokens_file.is_none() {
         tracing::warn!("everybody who can reach this machine's loopback may call: there is no --tokens-file");
@@ -100,7 +101,13 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
                 () = postgres::migrate_when_reachable(url, store::migrations) => {}
                 () = stop.cancelled() => return,
             }
-            let health = health::watch(health_database, readiness, reporter, SERVICES.to_vec(), stop.clone());
+            let health = health::watch(
+                health_database,
+                readiness,
+                reporter,
+                SERVICES.to_vec(),
+                stop.clone(),
+            );
             tokio::join!(health, workers::run(duty, wake, stop, patience));
         }
     };

@@ -6,11 +6,11 @@ pub(crate) mod message;
 mod relay;
 pub(crate) mod url;
 
+use self::{connection::Connection, message::Message};
 pub(crate) use self::{
     message::Letterhead,
     relay::{Limits, Relay},
 };
-use self::{connection::Connection, message::Message};
 use crate::domain::reply::{Ending, Step};
 
 /// Where emails go.
@@ -32,7 +32,10 @@ impl Transport {
     /// Goes as far as it can without sending the first byte of the body.
     pub(crate) async fn open(&self, message: &Message) -> Result<Open<'_>, Ending> {
         match self {
-            Self::Smtp(relay) => relay.open(message).await.map(|connection| Open::Smtp(relay, connection)),
+            Self::Smtp(relay) => relay
+                .open(message)
+                .await
+                .map(|connection| Open::Smtp(relay, connection)),
             Self::Folder(folder) => Ok(Open::Folder(folder)),
         }
     }
@@ -50,5 +53,9 @@ impl Open<'_> {
 
 /// An ending that no server's reply brought about.
 fn fault(step: Step, text: impl Into<String>) -> Ending {
-    Ending { step, code: None, text: text.into() }
+    Ending {
+        step,
+        code: None,
+        text: text.into(),
+    }
 }

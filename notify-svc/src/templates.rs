@@ -22,7 +22,7 @@ pub(crate) struct Texts {
 
 /// Address of a member's email settings, with `{member_id}` where the id goes.
 #[derive(Debug, Clone)]
-pub struct SettingsUrl(String);
+pub(crate) struct SettingsUrl(String);
 
 impl FromStr for SettingsUrl {
     type Err = String;
@@ -61,8 +61,17 @@ pub(crate) fn render(
         settings_url => settings_url.of(member_id),
         ..content
     };
-    let page = |extension: &str| environment().get_template(&format!("{name}.{extension}"))?.render(&values);
-    Ok(Texts { language: "en", text: page("txt")?, html: page("html")?, subject })
+    let page = |extension: &str| {
+        environment()
+            .get_template(&format!("{name}.{extension}"))?
+            .render(&values)
+    };
+    Ok(Texts {
+        language: "en",
+        text: page("txt")?,
+        html: page("html")?,
+        subject,
+    })
 }
 
 fn initial(email: &Initial) -> Value {
@@ -91,7 +100,10 @@ fn invites(initial: &Initial) -> String {
 }
 
 fn accepted(acceptance: &Acceptance) -> String {
-    format!("{} accepted your invitation", in_subject(&acceptance.connection_name))
+    format!(
+        "{} accepted your invitation",
+        in_subject(&acceptance.connection_name)
+    )
 }
 
 /// A name that is really a link would make our subject an advertisement; it stays out.
@@ -109,10 +121,17 @@ fn environment() -> &'static Environment<'static> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let mut syntax = SyntaxConfig::builder();
-        syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
+        syntax
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .keep_trailing_newline(true);
         environment.set_syntax(syntax.build().expect("nothing in it contradicts itself"));
         environment.set_auto_escape_callback(|name| {
-            if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+            if name.ends_with(".html") {
+                AutoEscape::Html
+            } else {
+                AutoEscape::None
+            }
         });
         for (name, source) in [
             ("layout.html", include_str!("templates/layout.html")),
@@ -121,7 +140,9 @@ fn environment() -> &'static Environment<'static> {
             ("acceptance.html", include_str!("templates/acceptance.html")),
             ("acceptance.txt", include_str!("templates/acceptance.txt")),
         ] {
-            environment.add_template(name, source).expect("our templates are well formed; a test renders each");
+            environment
+                .add_template(name, source)
+                .expect("our templates are well formed; a test renders each");
         }
         environment
     })

@@ -71,10 +71,15 @@ pub(crate) fn after_attempt(progress: Progress, verdict: Verdict, now: Timestamp
         Verdict::Refused => Move::Close(unsent(State::Dead, progress)),
         Verdict::Unknown => in_doubt(progress, now),
         Verdict::Delayed => {
-            let delay = policy.retry_delays.get(usize::from(progress.failures.unsigned_abs()));
+            let delay = policy
+                .retry_delays
+                .get(usize::from(progress.failures.unsigned_abs()));
             delay.map_or(Move::Close(unsent(State::Dead, progress)), |delay| Move::Wait {
                 run_at: shell::clock::after(now, *delay),
-                progress: Progress { failures: progress.failures + 1, ..progress },
+                progress: Progress {
+                    failures: progress.failures + 1,
+                    ..progress
+                },
             })
         }
     }
@@ -83,7 +88,10 @@ pub(crate) fn after_attempt(progress: Progress, verdict: Verdict, now: Timestamp
 /// Where the email goes when the lease of its claim ran out: whoever held it is gone or stalled.
 pub(crate) fn after_lease(phase: Phase, progress: Progress, now: Timestamp) -> Move {
     match phase {
-        Phase::Claimed => Move::Wait { run_at: now, progress },
+        Phase::Claimed => Move::Wait {
+            run_at: now,
+            progress,
+        },
         Phase::Body => in_doubt(progress, now),
     }
 }
@@ -93,7 +101,13 @@ fn in_doubt(progress: Progress, now: Timestamp) -> Move {
     if progress.doubted {
         return Move::Close(State::Uncertain);
     }
-    Move::Wait { run_at: now, progress: Progress { doubted: true, ..progress } }
+    Move::Wait {
+        run_at: now,
+        progress: Progress {
+            doubted: true,
+            ..progress
+        },
+    }
 }
 
 /// The outcome of an email that does not go out any more: after a doubt nobody can say that it never went.
@@ -150,8 +164,10 @@ mod tests {
         let mut progress = Progress::default();
         let mut now = at(0);
         for minutes in [1, 5, 30, 120, 360, 1_440] {
-            let Move::Wait { run_at, progress: next } =
-                after_attempt(progress, Verdict::Delayed, now, &policy())
+            let Move::Wait {
+                run_at,
+                progress: next,
+            } = after_attempt(progress, Verdict::Delayed, now, &policy())
             else {
                 panic!("waits after failure {}", progress.failures);
             };
@@ -166,18 +182,30 @@ mod tests {
 
     #[test]
     fn a_doubt_is_resent_once_and_burns_no_attempt() {
-        let again = Move::Wait { run_at: at(0), progress: been(2, true) };
-        assert_eq!(after_attempt(been(2, false), Verdict::Unknown, at(0), &policy()), again);
+        let again = Move::Wait {
+            run_at: at(0),
+            progress: been(2, true),
+        };
+        assert_eq!(
+            after_attempt(been(2, false), Verdict::Unknown, at(0), &policy()),
+            again
+        );
         assert_eq!(after_lease(Phase::Body, been(2, false), at(0)), again);
         let done = Move::Close(State::Uncertain);
-        assert_eq!(after_attempt(been(2, true), Verdict::Unknown, at(0), &policy()), done);
+        assert_eq!(
+            after_attempt(been(2, true), Verdict::Unknown, at(0), &policy()),
+            done
+        );
         assert_eq!(after_lease(Phase::Body, been(2, true), at(0)), done);
     }
 
     #[test]
     fn a_lease_that_ran_out_before_the_body_costs_nothing() {
         for progress in [been(0, false), been(3, true)] {
-            let again = Move::Wait { run_at: at(7), progress };
+            let again = Move::Wait {
+                run_at: at(7),
+                progress,
+            };
             assert_eq!(after_lease(Phase::Claimed, progress, at(7)), again);
         }
     }
@@ -204,7 +232,11 @@ mod tests {
         };
         assert_eq!(decide(&initial(), at(48 * hour)), None);
         assert_eq!(decide(&initial(), at(48 * hour + 1)), Some(State::Expired));
-        assert_eq!(decide(&initial(), at(-100 * hour)), None, "the caller's clock may be ahead");
+        assert_eq!(
+            decide(&initial(), at(-100 * hour)),
+            None,
+            "the caller's clock may be ahead"
+        );
         assert_eq!(decide(&acceptance(), at(1_000 * hour)), None);
     }
 

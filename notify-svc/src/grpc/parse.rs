@@ -26,7 +26,9 @@ pub(super) fn commands(request: wire::ApplyEmailCommandsRequest) -> Result<Vec<C
     }
     violations.into_result(DOMAIN, ())?;
     let numbered = request.commands.into_iter().enumerate();
-    numbered.map(|(index, command)| one(&format!("commands[{index}]"), command)).collect()
+    numbered
+        .map(|(index, command)| one(&format!("commands[{index}]"), command))
+        .collect()
 }
 
 fn one(at: &str, command: wire::EmailCommand) -> Result<Command, Status> {
@@ -69,11 +71,17 @@ fn queue(violations: &mut Violations, at: &str, command: wire::QueueEmail) -> Op
     let recipient = reader(violations, &field("recipient"), &recipient);
     use wire::queue_email::Content as Wire;
     let (content, connection_id) = match &command.content {
-        Some(Wire::Initial(email)) => (Content::Initial(initial(violations, &field("initial"), email)), None),
+        Some(Wire::Initial(email)) => (
+            Content::Initial(initial(violations, &field("initial"), email)),
+            None,
+        ),
         Some(Wire::Acceptance(email)) => {
             let at = field("acceptance");
             let connection_id = violations.uuid(&format!("{at}.connection_id"), &email.connection_id);
-            (Content::Acceptance(acceptance(violations, &at, email)), Some(connection_id))
+            (
+                Content::Acceptance(acceptance(violations, &at, email)),
+                Some(connection_id),
+            )
         }
         None => {
             violations.add(field("content"), "must be an initial or an acceptance email");
@@ -81,10 +89,21 @@ fn queue(violations: &mut Violations, at: &str, command: wire::QueueEmail) -> Op
         }
     };
     let cause = match &content {
-        Content::Initial(email) => Cause::Initial { note: &email.note, accept_url: &email.accept_url },
-        Content::Acceptance(_) => Cause::Acceptance { connection_id: connection_id.unwrap_or_default() },
+        Content::Initial(email) => Cause::Initial {
+            note: &email.note,
+            accept_url: &email.accept_url,
+        },
+        Content::Acceptance(_) => Cause::Acceptance {
+            connection_id: connection_id.unwrap_or_default(),
+        },
     };
-    let event = Event { invitation_id, sequence, member_id, event_time, cause };
+    let event = Event {
+        invitation_id,
+        sequence,
+        member_id,
+        event_time,
+        cause,
+    };
     Some(Command::Queue(Box::new(Queue {
         key: command.key,
         fingerprint: fingerprint::of(&event),
@@ -105,7 +124,9 @@ fn sequence(violations: &mut Violations, at: &str, sequence: i64) -> i64 {
 
 /// A time since 1970: what is before it no event of ours, and too early for Postgres at some point.
 fn event_time(violations: &mut Violations, field: &str, at: Option<&prost_types::Timestamp>) -> Timestamp {
-    let at = at.and_then(clock::from_proto).filter(|at| *at >= Timestamp::UNIX_EPOCH);
+    let at = at
+        .and_then(clock::from_proto)
+        .filter(|at| *at >= Timestamp::UNIX_EPOCH);
     at.unwrap_or_else(|| {
         violations.add(field, "must be a time between 1970 and 9999");
         Timestamp::UNIX_EPOCH
@@ -136,7 +157,10 @@ fn initial(violations: &mut Violations, at: &str, email: &wire::InitialEmail) ->
 
 fn acceptance(violations: &mut Violations, at: &str, email: &wire::AcceptanceEmail) -> Acceptance {
     let field = |name: &str| format!("{at}.{name}");
-    for (name, count) in [("total_count", email.total_count), ("shared_count", email.shared_count)] {
+    for (name, count) in [
+        ("total_count", email.total_count),
+        ("shared_count", email.shared_count),
+    ] {
         if count < 0 {
             violations.add(field(name), "must not be negative");
         }
@@ -150,7 +174,8 @@ fn acceptance(violations: &mut Violations, at: &str, email: &wire::AcceptanceEma
         names: names.collect(),
         connection_name: violations.line(&field("connection_name"), &email.connection_name, MAX_NAME_CHARS),
         connection_address: violations.email(&field("connection_address"), &email.connection_address),
-        connection_profile_url: violations.url(&field("connection_profile_url"), &email.connection_profile_url),
+        connection_profile_url: violations
+            .url(&field("connection_profile_url"), &email.connection_profile_url),
         total_count: email.total_count,
         shared_count: email.shared_count,
     }

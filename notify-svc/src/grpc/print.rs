@@ -8,7 +8,9 @@ use crate::domain::{
 };
 
 pub(super) fn answers(answers: &[Answer]) -> wire::ApplyEmailCommandsResponse {
-    wire::ApplyEmailCommandsResponse { results: answers.iter().map(result).collect() }
+    wire::ApplyEmailCommandsResponse {
+        results: answers.iter().map(result).collect(),
+    }
 }
 
 fn result(answer: &Answer) -> wire::EmailCommandResult {
@@ -18,7 +20,11 @@ fn result(answer: &Answer) -> wire::EmailCommandResult {
             email_id: email_id.to_string(),
             state: email_state(*state).into(),
         }),
-        Answer::Cancelled(Counts { cancelled, sent, in_flight }) => Result::Cancel(wire::CancelEmailsResult {
+        Answer::Cancelled(Counts {
+            cancelled,
+            sent,
+            in_flight,
+        }) => Result::Cancel(wire::CancelEmailsResult {
             cancelled_count: count(*cancelled),
             already_sent_count: count(*sent),
             in_flight_count: count(*in_flight),

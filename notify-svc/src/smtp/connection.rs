@@ -59,7 +59,13 @@ impl Connection {
         if let Some(credentials) = &server.credentials {
             within(limits.command, step, smtp.auth(DEFAULT_MECHANISMS, credentials)).await?;
         }
-        Ok(Self { smtp, limits, carried: 0, idle_since: Instant::now(), reusable: true })
+        Ok(Self {
+            smtp,
+            limits,
+            carried: 0,
+            idle_since: Instant::now(),
+            reusable: true,
+        })
     }
 
     /// MAIL, RCPT and DATA, up to the server's 354.
@@ -109,7 +115,11 @@ impl Connection {
                 self.carried += 1;
                 self.reusable = true;
                 let text = reply.message().collect::<Vec<_>>().join(" ");
-                Ending { step: Step::Body, code: Some(reply.code().into()), text }
+                Ending {
+                    step: Step::Body,
+                    code: Some(reply.code().into()),
+                    text,
+                }
             }
             Err(ending) => {
                 self.reusable = ending.code.is_some_and(|code| code != 421);
@@ -121,7 +131,10 @@ impl Connection {
     /// Ends a transaction that was refused. Whether the connection can carry another email.
     pub(super) async fn reset(&mut self, ending: &Ending) -> bool {
         let alive = ending.code.is_some_and(|code| code != 421);
-        self.reusable = alive && within(self.limits.command, Step::Mail, self.smtp.command(Rset)).await.is_ok();
+        self.reusable = alive
+            && within(self.limits.command, Step::Mail, self.smtp.command(Rset))
+                .await
+                .is_ok();
         self.reusable
     }
 
@@ -159,7 +172,11 @@ async fn within<T>(
 
 fn ending(step: Step, error: &Error) -> Ending {
     let text = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-    Ending { step, code: error.status().map(u16::from), text }
+    Ending {
+        step,
+        code: error.status().map(u16::from),
+        text,
+    }
 }
 
 #[cfg(test)]

@@ -25,7 +25,11 @@ impl Folder {
         let written = self.0.join(format!(".{}.tmp", message.email_id));
         let named = self.0.join(format!("{}.eml", message.email_id));
         match fs::write(&written, &message.bytes).and_then(|()| fs::rename(&written, &named)) {
-            Ok(()) => Ending { step: Step::Body, code: Some(250), text: "written to the folder".to_owned() },
+            Ok(()) => Ending {
+                step: Step::Body,
+                code: Some(250),
+                text: "written to the folder".to_owned(),
+            },
             // Nothing appeared under the name, so this is no doubt but a delay.
             Err(error) => fault(Step::Data, error.to_string()),
         }

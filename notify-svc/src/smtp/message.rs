@@ -50,7 +50,11 @@ enum Unfit {
 /// Puts a claimed email together. What fails is the row's fault and for good; it must not take the worker down, so
 /// even a panic (lettre has one for names with line breaks) is only this email's end.
 pub(crate) fn compose(claimed: &Claimed, head: &Letterhead) -> Result<Message, Ending> {
-    let unfit = |text: String| Ending { step: Step::Compose, code: None, text };
+    let unfit = |text: String| Ending {
+        step: Step::Compose,
+        code: None,
+        text,
+    };
     match catch_unwind(AssertUnwindSafe(|| try_compose(claimed, head))) {
         Ok(Ok(message)) => Ok(message),
         Ok(Err(error)) => Err(unfit(error.to_string())),
@@ -79,7 +83,12 @@ fn try_compose(claimed: &Claimed, head: &Letterhead) -> Result<Message, Unfit> {
     if !bytes.ends_with(b"\r\n") {
         bytes.extend_from_slice(b"\r\n");
     }
-    Ok(Message { email_id: claimed.email_id, from: head.from.email.clone(), to, bytes })
+    Ok(Message {
+        email_id: claimed.email_id,
+        from: head.from.email.clone(),
+        to,
+        bytes,
+    })
 }
 
 fn date(at: Timestamp) -> std::time::SystemTime {

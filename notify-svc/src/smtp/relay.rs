@@ -41,7 +41,11 @@ impl Relay {
         if server.tls == Tls::None && server.credentials.is_some() {
             return Err("credentials are never sent in clear".to_owned());
         }
-        Ok(Self { server, limits, parked: Mutex::default() })
+        Ok(Self {
+            server,
+            limits,
+            parked: Mutex::default(),
+        })
     }
 
     /// A connection that waits for the body.
@@ -80,7 +84,10 @@ impl Relay {
     fn park(&self, mut connection: Connection) {
         if connection.is_reusable() && connection.carried < MAX_CARRIED {
             connection.idle_since = Instant::now();
-            self.parked.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            self.parked
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(connection);
         }
     }
 

@@ -25,11 +25,15 @@ pub(crate) struct MailServer {
 
 /// Reads `smtp://[user:password@]host[:port][?tls=required]` or `smtps://…`; user and password percent-encoded.
 pub(crate) fn parse(url: &str) -> Result<MailServer, &'static str> {
-    let uri: Uri = url.parse().map_err(|_| "must be a URL such as smtp://127.0.0.1:25")?;
+    let uri: Uri = url
+        .parse()
+        .map_err(|_| "must be a URL such as smtp://127.0.0.1:25")?;
     let authority = uri.authority().ok_or("must name a host")?;
     let credentials = match authority.as_str().rsplit_once('@') {
         None => None,
-        Some((who, _)) => Some(credentials(who).ok_or("must be USER:PASSWORD, percent-encoded, before the @")?),
+        Some((who, _)) => {
+            Some(credentials(who).ok_or("must be USER:PASSWORD, percent-encoded, before the @")?)
+        }
     };
     let required = match uri.query() {
         None => false,
@@ -76,7 +80,11 @@ mod tests {
 
     fn check(url: &str, host: &str, port: u16, tls: Tls) {
         let server = parse(url).expect(url);
-        assert_eq!((server.host.as_str(), server.port, server.tls), (host, port, tls), "{url}");
+        assert_eq!(
+            (server.host.as_str(), server.port, server.tls),
+            (host, port, tls),
+            "{url}"
+        );
     }
 
     #[test]
@@ -84,7 +92,12 @@ mod tests {
         check("smtp://127.0.0.1:2525", "127.0.0.1", 2525, Tls::None);
         check("smtp://[::1]:25", "::1", 25, Tls::None);
         check("smtp://mail.example", "mail.example", 25, Tls::None);
-        check("smtp://mail.example?tls=required", "mail.example", 25, Tls::Starttls);
+        check(
+            "smtp://mail.example?tls=required",
+            "mail.example",
+            25,
+            Tls::Starttls,
+        );
         check("smtp://u:p@mail.example", "mail.example", 587, Tls::Starttls);
         check("smtps://u:p@mail.example", "mail.example", 465, Tls::Implicit);
     }
@@ -98,7 +111,13 @@ mod tests {
 
     #[test]
     fn what_is_not_a_mail_server_is_refused() {
-        for wrong in ["", "mail.example", "http://mail.example", "smtp://u@mail.example", "smtp://x?tls=no"] {
+        for wrong in [
+            "",
+            "mail.example",
+            "http://mail.example",
+            "smtp://u@mail.example",
+            "smtp://x?tls=no",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -57,7 +57,8 @@ pub(crate) fn apply(
 ) -> Result<Result<Applied, Refusal>, DieselError> {
     let mut tries = 1;
     loop {
-        let tried = connection.transaction(|connection| once(connection, commands, &new_id, mail_domain, now));
+        let tried =
+            connection.transaction(|connection| once(connection, commands, &new_id, mail_domain, now));
         match tried {
             Ok(applied) => return Ok(Ok(applied)),
             Err(Failure::Refused(refusal)) => return Ok(Err(refusal)),
@@ -93,7 +94,11 @@ fn once(
         .map(|(id, queue)| {
             let stopped = is_fenced(queue.sequence, fence(queue));
             let state = if stopped { State::Cancelled } else { State::Open };
-            emails::New { id: *id, queue, state }
+            emails::New {
+                id: *id,
+                queue,
+                state,
+            }
         })
         .collect();
     if !new.is_empty() {
@@ -108,7 +113,10 @@ fn once(
         outcomes.extend(cancel::stop(connection, raised.into_iter(), now)?);
         counts = cancel::count(connection, &cancels)?;
     }
-    let states = emails::states(connection, ids.by_key.values().map(|identity| identity.email_id).collect())?;
+    let states = emails::states(
+        connection,
+        ids.by_key.values().map(|identity| identity.email_id).collect(),
+    )?;
     Ok(Applied {
         accepted: new.len() as u64,
         answers: answers(commands, &ids.by_key, &states, counts)?,
@@ -144,18 +152,28 @@ fn identify<'a>(
     let mut first: BTreeMap<&str, &'a Queue> = BTreeMap::new();
     for (_, queue) in queues {
         if first.insert(&queue.key, queue).is_none() {
-            let identity = Identity { fingerprint: queue.fingerprint, email_id: new_id() };
+            let identity = Identity {
+                fingerprint: queue.fingerprint,
+                email_id: new_id(),
+            };
             wanted.insert(&queue.key, identity);
         }
     }
     if wanted.is_empty() {
-        return Ok(Ids { by_key: BTreeMap::new(), new: Vec::new() });
+        return Ok(Ids {
+            by_key: BTreeMap::new(),
+            new: Vec::new(),
+        });
     }
     let known = keys::take(connection, &wanted)?;
     let free = wanted.iter().filter(|(key, _)| !known.contains_key(**key));
-    let new = free.map(|(key, identity)| (identity.email_id, first[key])).collect();
-    let mut by_key: BTreeMap<String, Identity> =
-        wanted.iter().map(|(key, identity)| ((*key).to_owned(), *identity)).collect();
+    let new = free
+        .map(|(key, identity)| (identity.email_id, first[key]))
+        .collect();
+    let mut by_key: BTreeMap<String, Identity> = wanted
+        .iter()
+        .map(|(key, identity)| ((*key).to_owned(), *identity))
+        .collect();
     by_key.extend(known);
     let stranger = queues
         .iter()
@@ -168,8 +186,7 @@ fn identify<'a>(
 
 /// For each invitation of the call the highest cancel; 0 where it only queues.
 fn wanted_fences(queues: &[(usize, &Queue)], cancels: &[Cancel]) -> BTreeMap<Uuid, i64> {
-    let mut wanted: BTreeMap<Uuid, i64> =
-        queues.iter().map(|(_, queue)| (queue.invitation_id, 0)).collect();
+    let mut wanted: BTreeMap<Uuid, i64> = queues.iter().map(|(_, queue)| (queue.invitation_id, 0)).collect();
     for cancel in cancels {
         let fence = wanted.entry(cancel.invitation_id).or_default();
         *fence = cancel.sequence.max(*fence);

@@ -50,7 +50,12 @@ pub(super) fn stop(
 ) -> QueryResult<Vec<State>> {
     let (invitation_ids, sequences) = fences.unzip();
     let now = now.to_diesel();
-    let codes: Vec<i16> = Stop { invitation_ids, sequences, now }.load(connection)?;
+    let codes: Vec<i16> = Stop {
+        invitation_ids,
+        sequences,
+        now,
+    }
+    .load(connection)?;
     codes.into_iter().map(state).collect()
 }
 

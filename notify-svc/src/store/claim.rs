@@ -28,7 +28,18 @@ pub(crate) struct Claimed {
     pub(crate) letter: Option<Letter>,
 }
 
-type Columns = (SqlUuid, Integer, SmallInt, Bool, Bool, SqlUuid, Timestamptz, Timestamptz, Text, Text);
+type Columns = (
+    SqlUuid,
+    Integer,
+    SmallInt,
+    Bool,
+    Bool,
+    SqlUuid,
+    Timestamptz,
+    Timestamptz,
+    Text,
+    Text,
+);
 
 statement! {
     /// The CTE is materialized: otherwise the planner may run it again for each row and claim more than `places`.
@@ -70,7 +81,10 @@ pub(crate) fn claim(
     let claimed = |row: Row| Claimed {
         email_id: row.0,
         epoch: row.1,
-        progress: Progress { failures: row.2, doubted: row.3 },
+        progress: Progress {
+            failures: row.2,
+            doubted: row.3,
+        },
         fenced: row.4,
         member_id: row.5,
         event_time: row.6.into(),

@@ -66,9 +66,15 @@ pub(super) fn insert(
         invitation_ids: new.iter().map(|email| email.queue.invitation_id).collect(),
         sequences: new.iter().map(|email| email.queue.sequence).collect(),
         member_ids: new.iter().map(|email| email.queue.member_id).collect(),
-        event_times: new.iter().map(|email| email.queue.event_time.to_diesel()).collect(),
+        event_times: new
+            .iter()
+            .map(|email| email.queue.event_time.to_diesel())
+            .collect(),
         letters,
-        message_ids: new.iter().map(|email| format!("<{}@{mail_domain}>", email.id)).collect(),
+        message_ids: new
+            .iter()
+            .map(|email| format!("<{}@{mail_domain}>", email.id))
+            .collect(),
         states: new.iter().map(|email| email.state as i16).collect(),
         now: now.to_diesel(),
     }
@@ -85,6 +91,7 @@ pub(super) fn states(connection: &mut PgConnection, ids: Vec<Uuid>) -> QueryResu
 
 /// The state that a column holds.
 pub(super) fn state(code: i16) -> QueryResult<State> {
-    State::from_code(code)
-        .ok_or_else(|| diesel::result::Error::DeserializationError(format!("no state has the code {code}").into()))
+    State::from_code(code).ok_or_else(|| {
+        diesel::result::Error::DeserializationError(format!("no state has the code {code}").into())
+    })
 }

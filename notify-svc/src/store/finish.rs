@@ -81,16 +81,26 @@ pub(crate) fn finish(
         ids: finished.iter().map(|finish| finish.held.email_id).collect(),
         epochs: finished.iter().map(|finish| finish.held.epoch).collect(),
         states: finished.iter().map(|finish| state(finish.to)).collect(),
-        run_ats: finished.iter().map(|finish| wait(finish.to).0.to_diesel()).collect(),
+        run_ats: finished
+            .iter()
+            .map(|finish| wait(finish.to).0.to_diesel())
+            .collect(),
         failures: finished.iter().map(|finish| wait(finish.to).1.failures).collect(),
         doubted: finished.iter().map(|finish| wait(finish.to).1.doubted).collect(),
-        steps: endings().map(|ending| ending.map(|ending| ending.step as i16)).collect(),
+        steps: endings()
+            .map(|ending| ending.map(|ending| ending.step as i16))
+            .collect(),
         codes: endings().map(|ending| ending.and_then(code)).collect(),
-        replies: endings().map(|ending| ending.map(reply).unwrap_or_default()).collect(),
+        replies: endings()
+            .map(|ending| ending.map(reply).unwrap_or_default())
+            .collect(),
         now: now.to_diesel(),
     }
     .load(connection)?;
-    Ok(written.into_iter().map(|(email_id, epoch)| Held { email_id, epoch }).collect())
+    Ok(written
+        .into_iter()
+        .map(|(email_id, epoch)| Held { email_id, epoch })
+        .collect())
 }
 
 /// The server's words, cut, without characters that Postgres or a terminal would choke on.

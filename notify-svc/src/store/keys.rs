@@ -41,7 +41,10 @@ pub(super) fn take(
 ) -> QueryResult<BTreeMap<String, Identity>> {
     let inserted: Vec<String> = Insert {
         keys: wanted.keys().map(ToString::to_string).collect(),
-        fingerprints: wanted.values().map(|identity| identity.fingerprint.to_vec()).collect(),
+        fingerprints: wanted
+            .values()
+            .map(|identity| identity.fingerprint.to_vec())
+            .collect(),
         email_ids: wanted.values().map(|identity| identity.email_id).collect(),
     }
     .load(connection)?;
@@ -49,13 +52,22 @@ pub(super) fn take(
         return Ok(BTreeMap::new());
     }
     let inserted: std::collections::HashSet<String> = inserted.into_iter().collect();
-    let keys = wanted.keys().filter(|key| !inserted.contains(**key)).map(ToString::to_string);
+    let keys = wanted
+        .keys()
+        .filter(|key| !inserted.contains(**key))
+        .map(ToString::to_string);
     let rows: Vec<(String, Vec<u8>, Uuid)> = Select { keys: keys.collect() }.load(connection)?;
     let known = rows.into_iter().map(|(key, fingerprint, email_id)| {
-        let fingerprint = fingerprint.try_into().map_err(|_| {
-            diesel::result::Error::DeserializationError("a fingerprint has 32 bytes".into())
-        })?;
-        Ok((key, Identity { fingerprint, email_id }))
+        let fingerprint = fingerprint
+            .try_into()
+            .map_err(|_| diesel::result::Error::DeserializationError("a fingerprint has 32 bytes".into()))?;
+        Ok((
+            key,
+            Identity {
+                fingerprint,
+                email_id,
+            },
+        ))
     });
     known.collect()
 }

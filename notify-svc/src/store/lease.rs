@@ -72,8 +72,17 @@ pub(crate) fn mark(
 ) -> QueryResult<HashSet<Held>> {
     let (ids, epochs) = columns(held);
     let now = now.to_diesel();
-    let marked: Vec<(Uuid, i32)> = Mark { ids, epochs, worker, now }.load(connection)?;
-    Ok(marked.into_iter().map(|(email_id, epoch)| Held { email_id, epoch }).collect())
+    let marked: Vec<(Uuid, i32)> = Mark {
+        ids,
+        epochs,
+        worker,
+        now,
+    }
+    .load(connection)?;
+    Ok(marked
+        .into_iter()
+        .map(|(email_id, epoch)| Held { email_id, epoch })
+        .collect())
 }
 
 /// Extends the leases of what is still held.
@@ -85,7 +94,13 @@ pub(crate) fn extend(
 ) -> QueryResult<()> {
     let (ids, epochs) = columns(held);
     let lease_until = lease_until.to_diesel();
-    Extend { ids, epochs, worker, lease_until }.load::<Uuid>(connection)?;
+    Extend {
+        ids,
+        epochs,
+        worker,
+        lease_until,
+    }
+    .load::<Uuid>(connection)?;
     Ok(())
 }
 

@@ -32,11 +32,18 @@ pub(crate) fn reap(
     decide: impl Fn(Held, Phase, Progress) -> Finish,
 ) -> QueryResult<Vec<(Phase, Finish)>> {
     connection.transaction(|connection| {
-        let rows: Vec<(Uuid, i32, i16, i16, bool)> =
-            Expired { now: now.to_diesel(), limit }.load(connection)?;
+        let rows: Vec<(Uuid, i32, i16, i16, bool)> = Expired {
+            now: now.to_diesel(),
+            limit,
+        }
+        .load(connection)?;
         let mut reaped = Vec::with_capacity(rows.len());
         for (email_id, epoch, phase, failures, doubted) in rows {
-            let phase = if phase == Phase::Body as i16 { Phase::Body } else { Phase::Claimed };
+            let phase = if phase == Phase::Body as i16 {
+                Phase::Body
+            } else {
+                Phase::Claimed
+            };
             let progress = Progress { failures, doubted };
             reaped.push((phase, decide(Held { email_id, epoch }, phase, progress)));
         }

@@ -55,7 +55,13 @@ impl Courier {
         let mark = Batch::start(move |held| mark(database.clone(), worker, clock.now(), held));
         let (database, clock) = (duty.database.clone(), duty.clock.clone());
         let finish = Batch::start(move |finished| finish(database.clone(), clock.now(), finished));
-        Self { duty, worker, mark, finish, held: Mutex::default() }
+        Self {
+            duty,
+            worker,
+            mark,
+            finish,
+            held: Mutex::default(),
+        }
     }
 
     pub(super) fn lease_until(&self) -> Timestamp {
@@ -98,9 +104,13 @@ pub(super) fn deadline() -> Instant {
 async fn mark(database: Database, worker: Uuid, now: Timestamp, held: Vec<Held>) -> Vec<bool> {
     let asked = held.clone();
     let marked = database
-        .run(deadline(), move |connection| store::mark(connection, &asked, worker, now))
+        .run(deadline(), move |connection| {
+            store::mark(connection, &asked, worker, now)
+        })
         .await
-        .inspect_err(|error| tracing::warn!(%error, "cannot mark emails; they wait for their leases to run out"))
+        .inspect_err(
+            |error| tracing::warn!(%error, "cannot mark emails; they wait for their leases to run out"),
+        )
         .unwrap_or_default();
     held.iter().map(|held| marked.contains(held)).collect()
 }
@@ -110,7 +120,9 @@ async fn finish(database: Database, now: Timestamp, finished: Vec<Finish>) -> Ve
     let written = loop {
         let asked = finished.clone();
         let tried = database
-            .run(deadline(), move |connection| store::finish(connection, &asked, now))
+            .run(deadline(), move |connection| {
+                store::finish(connection, &asked, now)
+            })
             .await;
         match tried {
             Ok(written) => break written,

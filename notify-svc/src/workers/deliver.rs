@@ -40,7 +40,10 @@ pub(super) async fn run(
         let there_may_be_more = claimed.len() == free;
         for email in claimed {
             let courier = courier.clone();
-            let place = places.clone().try_acquire_owned().expect("only this loop takes places");
+            let place = places
+                .clone()
+                .try_acquire_owned()
+                .expect("only this loop takes places");
             sends.spawn(async move {
                 deliver(&courier, &email).await;
                 drop(place);
@@ -82,7 +85,11 @@ async fn claim(courier: &Courier, places: usize) -> Result<Vec<Claimed>, Databas
 
 async fn give_back(courier: &Courier) {
     let worker = courier.worker;
-    let given = courier.duty.database.run(deadline(), move |connection| store::release(connection, worker)).await;
+    let given = courier
+        .duty
+        .database
+        .run(deadline(), move |connection| store::release(connection, worker))
+        .await;
     match given {
         Ok(count) => tracing::info!(count, "gave back emails that were not begun"),
         Err(error) => tracing::warn!(%error, "cannot give emails back; their leases will run out"),
@@ -90,7 +97,10 @@ async fn give_back(courier: &Courier) {
 }
 
 async fn deliver(courier: &Courier, email: &Claimed) {
-    let held = Held { email_id: email.email_id, epoch: email.epoch };
+    let held = Held {
+        email_id: email.email_id,
+        epoch: email.epoch,
+    };
     let _holding = courier.hold(held);
     let (to, ending) = match decided(courier, email) {
         Some(to) => (to, None),
@@ -137,5 +147,10 @@ fn judged(courier: &Courier, email: &Claimed, ending: &Ending) -> Move {
     tracing::info!(
         email_id = %email.email_id, step = ?ending.step, code = ending.code, ?verdict, "attempt ended"
     );
-    delivery::after_attempt(email.progress, verdict, courier.duty.clock.now(), &courier.duty.policy)
+    delivery::after_attempt(
+        email.progress,
+        verdict,
+        courier.duty.clock.now(),
+        &courier.duty.policy,
+    )
 }

@@ -64,7 +64,11 @@ fn decide(held: Held, phase: Phase, progress: Progress, now: Timestamp) -> Finis
             text: "the lease ran out after the body began".to_owned(),
         }),
     };
-    Finish { held, to: delivery::after_lease(phase, progress, now), ending }
+    Finish {
+        held,
+        to: delivery::after_lease(phase, progress, now),
+        ending,
+    }
 }
 
 fn record(phase: Phase, finish: &Finish) {

@@ -1,0 +1,118 @@
+use mail_parser::{HeaderValue as Parsed, MessageParser, MimeHeaders};
+
+use super::*;
+use crate::domain::{
+    delivery::Progress,
+    email::{Content, Initial, Letter, Recipient},
+};
+
+fn head() -> Letterhead {
+    Letterhead {
+        from: "Invitations <invitations@example.com>"
+            .parse()
+            .expect("a mailbox"),
+        settings_url: "https://example.com/settings/{member_id}"
+            .parse()
+            .expect("well formed"),
+    }
+}
+
+fn claimed(name: &str, address: &str, note: &str) -> Claimed {
+    let email_id = Uuid::from_u128(0x0190_a8a0_5f1c_7cc3_98c4_dc0c_0c07_398f);
+    Claimed {
+        email_id,
+        epoch: 1,
+        progress: Progress::default(),
+        fenced: false,
+        member_id: Uuid::from_u128(7),
+        event_time: Timestamp::from_second(1_800_000_000).expect("a time"),
+        created_at: Timestamp::from_second(1_800_000_000).expect("a time"),
+        message_id: format!("<{email_id}@example.com>"),
+        letter: Some(Letter {
+            recipient: Recipient {
+                name: name.to_owned(),
+                address: address.to_owned(),
+                locale: "en".to_owned(),
+                time_zone: "UTC".to_owned(),
+            },
+            content: Content::Initial(Initial {
+                inviter_name: name.to_owned(),
+                note: note.to_owned(),
+                accept_url: "https://example.com/i/token".to_owned(),
+                inviter_profile_url: "https://example.com/members/ada".to_owned(),
+                inbox_url: "https://example.com/inbox/1".to_owned(),
+            }),
+        }),
+    }
+}
+
+fn bytes(name: &str, note: &str) -> Vec<u8> {
+    compose(&claimed(name, "bob@example.org", note), &head())
+        .expect("fit")
+        .bytes
+}
+
+#[test]
+fn the_same_email_gives_the_same_bytes() {
+    assert_eq!(bytes("Jürgen 李", "Hallo"), bytes("Jürgen 李", "Hallo"));
+}
+
+#[test]
+fn every_email_says_what_it_is() {
+    let bytes = bytes("Jürgen 李", "Grüße\n.\n..dots");
+    let message = MessageParser::default()
+        .parse(&bytes)
+        .expect("an independent parser reads it");
+    assert_eq!(message.subject(), Some("Jürgen 李 invites you to connect"));
+    assert_eq!(
+        message.message_id(),
+        Some("0190a8a0-5f1c-7cc3-98c4-dc0c0c07398f@example.com")
+    );
+    let header = |name: &str| match message.header(name) {
+        Some(Parsed::Text(text)) => text.to_string(),
+        other => panic!("{name}: {other:?}"),
+    };
+    assert_eq!(header("Auto-Submitted"), "auto-generated");
+    assert_eq!(message.content_language().as_text(), Some("en"));
+    assert_eq!(
+        message.date().map(|date| date.to_timestamp()),
+        Some(1_800_000_000)
+    );
+    assert_eq!(message.text_body_count(), 1);
+    assert_eq!(message.html_body_count(), 1);
+    let text = message.body_text(0).expect("there is one").replace("\r\n", "\n");
+    assert!(text.contains("> Grüße\n> .\n> ..dots\n"), "{text}");
+}
+
+#[test]
+fn no_text_of_a_member_adds_a_header() {
+    for name in [
+        "Eve\r\nBcc: x@evil.example",
+        "Eve\nX: y",
+        "Eve\rX: y",
+        "\"Eve\" <x@evil.example>, z",
+        "a\u{85}b",
+        "=?utf-8?q?x?=",
+    ] {
+        let Ok(message) = compose(&claimed(name, "bob@example.org", name), &head()) else {
+            continue;
+        };
+        let parsed = MessageParser::default().parse(&message.bytes).expect("an email");
+        for added in ["Bcc", "X"] {
+            assert!(parsed.header(added).is_none(), "{name:?} added {added}");
+        }
+        let to = parsed.to().and_then(|to| to.first()).and_then(|to| to.address());
+        assert_eq!(to, Some("bob@example.org"), "{name:?}");
+        assert_eq!(parsed.to().map(|to| to.iter().count()), Some(1), "{name:?}");
+    }
+}
+
+#[test]
+fn a_row_that_cannot_become_an_email_ends_alone() {
+    let mut without = claimed("Ada", "bob@example.org", "");
+    without.letter = None;
+    for row in [without, claimed("Ada", "not an address", "")] {
+        let ending = compose(&row, &head()).expect_err("unfit");
+        assert_eq!((ending.step, ending.code), (Step::Compose, None));
+    }
+}

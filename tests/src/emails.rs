@@ -1,0 +1,179 @@
+//! notify-svc alone: a process with a database of its own, and what tests tell it.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant, SystemTime},
+};
+
+use proto::notify::v1::{
+    AcceptanceEmail, ApplyEmailCommandsRequest, CancelEmails, CancelEmailsResult, EmailCommand,
+    EmailRecipient, EmailState, InitialEmail, QueueEmail, QueueEmailResult, email_command::Command,
+    email_command_result::Result as Told, email_service_client::EmailServiceClient, queue_email::Content,
+};
+use tempfile::TempDir;
+use tonic::{Status, transport::Channel};
+
+use crate::{
+    clients::{channel, id, request},
+    cluster::{self, TestDatabase},
+    processes::{Launch, Service},
+};
+
+/// A running notify-svc.
+pub struct Post {
+    /// The process.
+    pub service: Service,
+    /// Its database.
+    pub database: TestDatabase,
+    client: EmailServiceClient<Channel>,
+    directory: TempDir,
+}
+
+impl Post {
+    /// Starts it on a fresh database. `transport` adds at least `--smtp-url` or `--mail-dir`; the path is a directory
+    /// of the test's own.
+    pub async fn start(hint: &str, transport: impl FnOnce(Launch, &Path) -> Launch) -> Self {
+        Self::at(cluster::database(hint), transport).await
+    }
+
+    /// Starts it on a database that may have another one already.
+    pub async fn at(database: TestDatabase, transport: impl FnOnce(Launch, &Path) -> Launch) -> Self {
+        let directory = tempfile::tempdir().expect("there is room for files");
+        let launch = Launch::new("notify-svc", directory.path())
+            .flag("--database-url", &database.url)
+            .flag("--log-format", "json")
+            .flag("--mail-from", "Invitations <invitations@product.example>")
+            .flag(
+                "--settings-url-template",
+                "https://product.example/settings/{member_id}",
+            );
+        let service = transport(launch, directory.path()).start().await;
+        let client = EmailServiceClient::new(channel(service.grpc()));
+        Self {
+            service,
+            database,
+            client,
+            directory,
+        }
+    }
+
+    /// A directory of the test's own.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Applies commands in one call.
+    pub async fn apply(&self, commands: Vec<Command>) -> Result<Vec<Told>, Status> {
+        let commands = commands.into_iter().map(|command| EmailCommand {
+            command: Some(command),
+        });
+        let message = ApplyEmailCommandsRequest {
+            commands: commands.collect(),
+        };
+        let response = self.client.clone().apply_email_commands(request(message)).await?;
+        let results = response.into_inner().results.into_iter();
+        Ok(results
+            .map(|result| result.result.expect("each command has its result"))
+            .collect())
+    }
+
+    /// Queues one email, or asks where it stands.
+    pub async fn queue(&self, email: &QueueEmail) -> Result<QueueEmailResult, Status> {
+        match self.apply(vec![Command::Queue(email.clone())]).await?.remove(0) {
+            Told::Queue(result) => Ok(result),
+            Told::Cancel(result) => panic!("a queue command was answered with {result:?}"),
+        }
+    }
+
+    /// Cancels below a sequence: how many are cancelled, were sent, are in flight.
+    pub async fn cancel(&self, invitation_id: &str, sequence: i64) -> Result<(i32, i32, i32), Status> {
+        match self.apply(vec![cancel(invitation_id, sequence)]).await?.remove(0) {
+            Told::Cancel(result) => Ok(counts(&result)),
+            Told::Queue(result) => panic!("a cancel command was answered with {result:?}"),
+        }
+    }
+
+    /// Waits until the email stands there. Panics with where it stands when it does not in half a minute.
+    pub async fn until(&self, email: &QueueEmail, state: EmailState) {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let stands = self.queue(email).await.map(|result| result.state());
+            if stands.as_ref().is_ok_and(|stands| *stands == state) {
+                return;
+            }
+            assert!(Instant::now() < end, "stands at {stands:?}, not at {state:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// The counts of a cancel: cancelled, sent, in flight.
+pub fn counts(result: &CancelEmailsResult) -> (i32, i32, i32) {
+    (
+        result.cancelled_count,
+        result.already_sent_count,
+        result.in_flight_count,
+    )
+}
+
+/// A cancel command.
+pub fn cancel(invitation_id: &str, sequence: i64) -> Command {
+    Command::Cancel(CancelEmails {
+        invitation_id: invitation_id.to_owned(),
+        sequence,
+    })
+}
+
+/// A new initial email of a new invitation, sequence 1, for an event of now.
+pub fn initial() -> QueueEmail {
+    let key = id();
+    QueueEmail {
+        invitation_id: id(),
+        sequence: 1,
+        event_time: Some(SystemTime::now().into()),
+        recipient: Some(recipient(&key)),
+        key,
+        content: Some(Content::Initial(InitialEmail {
+            inviter_id: id(),
+            inviter_name: "Ada Adler".to_owned(),
+            note: "We met in Oslo.".to_owned(),
+            accept_url: "https://product.example/i/token".to_owned(),
+            inviter_profile_url: "https://product.example/members/ada".to_owned(),
+            inbox_url: "https://product.example/inbox/1".to_owned(),
+        })),
+    }
+}
+
+/// A new acceptance email of a new invitation, sequence 1, for an event of now.
+pub fn acceptance() -> QueueEmail {
+    QueueEmail {
+        content: Some(Content::Acceptance(AcceptanceEmail {
+            connection_id: id(),
+            connection_name: "Ada Adler".to_owned(),
+            connection_address: "ada@example.com".to_owned(),
+            connection_profile_url: "https://product.example/members/ada".to_owned(),
+            total_count: 12,
+            shared_count: 2,
+            names: vec!["Cleo".to_owned(), "Dan".to_owned()],
+        })),
+        ..initial()
+    }
+}
+
+fn recipient(key: &str) -> EmailRecipient {
+    EmailRecipient {
+        member_id: id(),
+        name: "Ben Berger".to_owned(),
+        address: format!("{key}@example.com"),
+        locale: "en".to_owned(),
+        time_zone: "Europe/Oslo".to_owned(),
+    }
+}
+
+/// The address that an email goes to.
+pub fn address(email: &QueueEmail) -> &str {
+    email
+        .recipient
+        .as_ref()
+        .map_or("", |recipient| &recipient.address)
+}
