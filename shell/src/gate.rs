@@ -1,6 +1,6 @@
 //! What every gRPC call passes before its handler: one tower layer, one step per file.
 //!
-//! In this order: [`guard`] (is it gRPC at all), [`identity`] (who calls, may they), readiness, [`shed`] (is there
+//! In this order: `guard` (is it gRPC at all), `identity` (who calls, may they), readiness, `shed` (is there
 //! room), the deadline, and a net under panics. Health and reflection pass the guard only.
 
 mod guard;
