@@ -24,7 +24,7 @@ pub(crate) enum Transport {
 /// Dropping it sends nothing: after a 354 the server would read any command, RSET too, as text of the email, so the
 /// connection is closed, and no server takes an email whose body never ended.
 pub(crate) enum Open<'a> {
-    Smtp(&'a Relay, Connection),
+    Smtp(&'a Relay, Box<Connection>),
     Folder(&'a folder::Folder),
 }
 
@@ -35,7 +35,7 @@ impl Transport {
             Self::Smtp(relay) => relay
                 .open(message)
                 .await
-                .map(|connection| Open::Smtp(relay, connection)),
+                .map(|connection| Open::Smtp(relay, Box::new(connection))),
             Self::Folder(folder) => Ok(Open::Folder(folder)),
         }
     }
@@ -45,7 +45,7 @@ impl Open<'_> {
     /// Sends the body and waits for the last word.
     pub(crate) async fn send(self, message: &Message) -> Ending {
         match self {
-            Self::Smtp(relay, connection) => relay.send(connection, message).await,
+            Self::Smtp(relay, connection) => relay.send(*connection, message).await,
             Self::Folder(folder) => folder.write(message),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use proto::notify::v1::{
@@ -10,6 +10,7 @@ use proto::notify::v1::{
     EmailRecipient, EmailState, InitialEmail, QueueEmail, QueueEmailResult, email_command::Command,
     email_command_result::Result as Told, email_service_client::EmailServiceClient, queue_email::Content,
 };
+use shell::clock::{self, Clock};
 use tempfile::TempDir;
 use tonic::{Status, transport::Channel};
 
@@ -130,7 +131,7 @@ pub fn initial() -> QueueEmail {
     QueueEmail {
         invitation_id: id(),
         sequence: 1,
-        event_time: Some(SystemTime::now().into()),
+        event_time: Some(clock::to_proto(Clock::system().now())),
         recipient: Some(recipient(&key)),
         key,
         content: Some(Content::Initial(InitialEmail {

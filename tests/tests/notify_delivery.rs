@@ -1,6 +1,6 @@
 //! Sending: what the mail server says, and what becomes of the email.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use diesel::{
     QueryableByName, RunQueryDsl, sql_query,
@@ -180,13 +180,14 @@ async fn an_email_waits_for_a_mail_server_that_is_down() {
 async fn an_initial_email_whose_event_is_older_than_48_hours_expires() {
     let sink = SmtpSink::start().await;
     let post = Post::start("expired", |launch, _| quick(launch, &sink)).await;
-    let long_ago = SystemTime::now() - Duration::from_secs(49 * 3_600);
+    let mut long_ago = initial().event_time.expect("set");
+    long_ago.seconds -= 49 * 3_600;
     let late = QueueEmail {
-        event_time: Some(long_ago.into()),
+        event_time: Some(long_ago),
         ..initial()
     };
     let accepted = QueueEmail {
-        event_time: Some(long_ago.into()),
+        event_time: Some(long_ago),
         ..acceptance()
     };
     post.queue(&late).await.expect("applied");
