@@ -41,10 +41,20 @@ impl System {
         invitations: impl FnOnce(Launch) -> Launch,
         notify: impl FnOnce(Launch) -> Launch,
     ) -> Self {
+        let databases =
+            ["invitations", "notify"].map(|service| cluster::database(&format!("{hint}_{service}")));
+        Self::start_on(databases, invitations, notify).await
+    }
+
+    /// As [`System::start_with`], on the databases of invitations-svc and of notify-svc: for tests that stop their
+    /// Postgres, which then must be their own.
+    pub async fn start_on(
+        [invitations_database, notify_database]: [TestDatabase; 2],
+        invitations: impl FnOnce(Launch) -> Launch,
+        notify: impl FnOnce(Launch) -> Launch,
+    ) -> Self {
         let directory = tempfile::tempdir().expect("there is room for files");
         fs::create_dir(directory.path().join("mail")).expect("there is room for files");
-        let invitations_database = cluster::database(&format!("{hint}_invitations"));
-        let notify_database = cluster::database(&format!("{hint}_notify"));
         let mut launch = notify(notify_launch(&notify_database, directory.path()));
         if !launch.flags.iter().any(|flag| flag == "--smtp-url") {
             launch = launch.flag("--mail-dir", directory.path().join("mail"));

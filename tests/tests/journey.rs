@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use proto::invitations::v1::SentState;
 use tests::{
-    clients::{Invitations, member},
+    clients::{Invitations, member, reason},
+    cluster::Cluster,
     mail,
+    processes::Service,
     system::System,
 };
+use tonic::Code;
 
 /// Longer than the lease of a relay that was killed with transitions in hand.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -93,5 +96,48 @@ async fn what_was_answered_survives_the_death_of_both_services() {
         .await
         .expect("found");
     assert_eq!(kept, invitation);
+    assert_one_email(&system, &ben_address).await;
+}
+
+async fn until(service: &Service, ready: bool) {
+    for _ in 0..300 {
+        if service.is_ready().await == ready {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!(
+        "{} does not say so:\n{}",
+        service.launch().binary,
+        service.log_tail(20)
+    );
+}
+
+#[tokio::test]
+async fn without_their_database_both_say_that_they_are_not_ready_until_it_is_back() {
+    let cluster = Cluster::temporary().expect("Postgres starts");
+    let databases = ["invitations", "notify"].map(|name| cluster.database(name).expect("a new database"));
+    let system = System::start_on(databases, |launch| launch, |launch| launch).await;
+    let clients = system.clients();
+    let [(ada, _), (ben, ben_address)] = two(&clients).await;
+
+    cluster.kill();
+    let refused = clients
+        .send(&ada, &ben)
+        .await
+        .expect_err("nothing can be written");
+    assert_eq!(
+        refused.code(),
+        Code::Unavailable,
+        "{} {refused}",
+        reason(&refused)
+    );
+    until(&system.invitations, false).await;
+    until(&system.notify, false).await;
+
+    cluster.start().expect("Postgres recovers");
+    until(&system.invitations, true).await;
+    until(&system.notify, true).await;
+    clients.invite(&ada, &ben).await;
     assert_one_email(&system, &ben_address).await;
 }
