@@ -1,0 +1,88 @@
+//! Commands that meet each other, and commands that meet the sending.
+
+use std::collections::HashMap;
+
+use futures_util::future::join_all;
+use proto::notify::v1::{EmailState, QueueEmail, email_command::Command};
+use rand::seq::SliceRandom;
+use tests::{
+    emails::{Post, acceptance, address, cancel, initial},
+    smtp_sink::SmtpSink,
+};
+
+/// Cancels race with the sending. Whoever was told "cancelled" never gets a body, and the answers add up.
+#[tokio::test]
+async fn a_cancel_that_answered_cancelled_is_a_promise() {
+    let sink = SmtpSink::start().await;
+    let post = Post::start("cancel_race", |launch, _| launch.flag("--smtp-url", sink.url())).await;
+    let emails: Vec<QueueEmail> = std::iter::repeat_with(initial).take(600).collect();
+    let mut told: HashMap<&str, (i32, i32, i32)> = HashMap::new();
+    for batch in emails.chunks(50) {
+        let queue = batch.iter().cloned().map(Command::Queue).collect();
+        post.apply(queue).await.expect("applied");
+        for email in batch.iter().rev() {
+            let counts = post.cancel(&email.invitation_id, 2).await.expect("applied");
+            told.insert(&email.key, counts);
+        }
+    }
+    for email in &emails {
+        while post.queue(email).await.expect("answered").state() == EmailState::Open {}
+    }
+    let received = sink.received();
+    let count = |of: (i32, i32, i32)| told.values().filter(|counts| **counts == of).count();
+    let (cancelled, sent, in_flight) = (count((1, 0, 0)), count((0, 1, 0)), count((0, 0, 1)));
+    assert_eq!(cancelled + sent + in_flight, 600, "{told:?}");
+    assert!(
+        cancelled > 0 && sent + in_flight > 0,
+        "no race: {cancelled} cancelled, {sent} sent, {in_flight} in flight"
+    );
+    for email in &emails {
+        let bodies = received
+            .iter()
+            .filter(|received| received.to == address(email))
+            .count();
+        let promised = told[email.key.as_str()] == (1, 0, 0);
+        assert_eq!(bodies, usize::from(!promised), "{:?}", told[email.key.as_str()]);
+    }
+}
+
+/// The same commands in any order, in any calls, at the same time: every email ends at the same place.
+#[tokio::test]
+async fn commands_commute() {
+    // Nobody listens there, so what is open stays open.
+    let post = Post::start("commute", |launch, _| {
+        launch.flag("--smtp-url", "smtp://127.0.0.1:9")
+    })
+    .await;
+    let mut emails = Vec::new();
+    let mut commands = Vec::new();
+    for fence in 0..=4 {
+        let invitation_id = initial().invitation_id;
+        for sequence in 1..=4 {
+            let email = QueueEmail {
+                invitation_id: invitation_id.clone(),
+                sequence,
+                ..acceptance()
+            };
+            commands.extend([Command::Queue(email.clone()), Command::Queue(email.clone())]);
+            emails.push((email, sequence < fence));
+        }
+        commands.extend((1..=fence).map(|sequence| cancel(&invitation_id, sequence)));
+    }
+    for _ in 0..5 {
+        commands.shuffle(&mut rand::rng());
+        let calls = commands.chunks(7).map(|call| post.apply(call.to_vec()));
+        for applied in join_all(calls).await {
+            applied.expect("applied");
+        }
+    }
+    for (email, stopped) in emails {
+        let state = post.queue(&email).await.expect("answered").state();
+        let expected = if stopped {
+            EmailState::Cancelled
+        } else {
+            EmailState::Open
+        };
+        assert_eq!(state, expected, "sequence {}", email.sequence);
+    }
+}
