@@ -116,6 +116,9 @@ fn unsent(state: State, progress: Progress) -> State {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::email::{Acceptance, Initial};

@@ -1,0 +1,105 @@
+//! Whatever happens to an email, its outcome tells what the mail server knows.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::{
+    email::{Acceptance, Content},
+    reply::{Step, verdict},
+};
+
+/// What may happen to an open email.
+#[derive(Debug, Clone)]
+enum Event {
+    /// An attempt ends; `took` says whether a server that fell silent after the body took it.
+    Attempt {
+        step: Step,
+        code: Option<u16>,
+        took: bool,
+    },
+    /// Its worker dies.
+    Death { phase: Phase, took: bool },
+    /// It is claimed and cancelled before it begins.
+    Cancelled,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let step = prop_oneof![
+        Just(Step::Compose),
+        Just(Step::Connect),
+        Just(Step::Mail),
+        Just(Step::Rcpt),
+        Just(Step::Data),
+        Just(Step::Body),
+        Just(Step::Body),
+    ];
+    let code = proptest::option::of(prop_oneof![Just(250), Just(354), Just(421), Just(451), Just(550)]);
+    let phase = prop_oneof![Just(Phase::Claimed), Just(Phase::Body)];
+    prop_oneof![
+        8 => (step, code, any::<bool>()).prop_map(|(step, code, took)| Event::Attempt { step, code, took }),
+        3 => (phase, any::<bool>()).prop_map(|(phase, took)| Event::Death { phase, took }),
+        1 => Just(Event::Cancelled),
+    ]
+}
+
+/// The server's side: how often it got a body, and how often it took one.
+#[derive(Debug, Default)]
+struct Server {
+    unanswered: u32,
+    took: u32,
+}
+
+fn happen(event: &Event, progress: Progress, now: Timestamp, policy: &Policy, server: &mut Server) -> Move {
+    match *event {
+        Event::Attempt { step, code, took } => {
+            let verdict = verdict(step, code);
+            server.unanswered += u32::from(verdict == Verdict::Unknown);
+            server.took += u32::from(verdict == Verdict::Sent || (verdict == Verdict::Unknown && took));
+            after_attempt(progress, verdict, now, policy)
+        }
+        Event::Death { phase, took } => {
+            server.unanswered += u32::from(phase == Phase::Body);
+            server.took += u32::from(phase == Phase::Body && took);
+            after_lease(phase, progress, now)
+        }
+        Event::Cancelled => {
+            let content = Content::Acceptance(Acceptance {
+                connection_name: String::new(),
+                connection_address: String::new(),
+                connection_profile_url: String::new(),
+                total_count: 0,
+                shared_count: 0,
+                names: Vec::new(),
+            });
+            before_sending(&content, now, progress, true, now, policy)
+                .map(Move::Close)
+                .expect("a fenced email is closed")
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_outcome_never_lies(events in proptest::collection::vec(event(), 1..40)) {
+        let policy = Policy { retry_delays: vec![Duration::from_secs(60); 6], initial_deadline: Duration::MAX };
+        let (mut progress, mut now, mut server) = (Progress::default(), Timestamp::UNIX_EPOCH, Server::default());
+        for event in &events {
+            match happen(event, progress, now, &policy, &mut server) {
+                Move::Close(State::Sent) => prop_assert!(server.took >= 1),
+                Move::Close(State::Uncertain) => prop_assert!(server.unanswered >= 1),
+                Move::Close(State::Cancelled | State::Expired | State::Dead) => prop_assert_eq!(server.took, 0),
+                Move::Close(State::Open) => prop_assert!(false, "open is no outcome"),
+                Move::Wait { run_at, progress: next } => {
+                    prop_assert!(run_at >= now);
+                    prop_assert!(next.failures <= 6);
+                    prop_assert_eq!(next.doubted, server.unanswered > 0);
+                    prop_assert!(server.unanswered <= 1, "one resend, not two");
+                    (progress, now) = (next, run_at);
+                    continue;
+                }
+            }
+            prop_assert!(server.took <= 2, "at most one resend");
+            return Ok(());
+        }
+    }
+}
