@@ -135,6 +135,30 @@ async fn one_request_sent_32_times_at_once_is_one_send_with_one_answer() {
     assert_eq!(local.count("SELECT count(*) FROM outbox"), 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_id_never_stands_for_two_requests() {
+    const ROUNDS: usize = 40;
+    let (local, services) = two_services("two_bodies", &[]).await;
+    let clients = services.each_ref().map(|service| Invitations::at(service.grpc()));
+    let people = members(&clients[0], 4 * ROUNDS).await;
+    let calls = people.chunks(4).flat_map(|four| {
+        let request = id();
+        [
+            send(&clients[0], &four[0], &four[1], request.clone()),
+            send(&clients[1], &four[2], &four[3], request),
+        ]
+    });
+    let results = released_together(calls.collect::<Vec<_>>()).await;
+    for two in results.chunks(2) {
+        assert_eq!(reasons(two), ["REQUEST_ID_REUSED"], "{two:?}");
+    }
+    assert_eq!(local.count("SELECT count(*) FROM sent"), ROUNDS as i64);
+    assert_eq!(
+        local.count("SELECT count(*) FROM request"),
+        ROUNDS as i64 + people.len() as i64 / 100 + 1
+    );
+}
+
 async fn check_quota_of_10(clients: &[Invitations], local: &Local) {
     let people = members(&clients[0], 33).await;
     let calls = (0..32).map(|number| {

@@ -27,11 +27,11 @@ use crate::store::outbox::{self, Claimed, LANES};
 /// Transitions in one call: two commands each stay below notify-svc's limit.
 const BATCH: i64 = 200;
 
-/// How long a claim holds: longer than all that is done under it.
-const LEASE: Duration = Duration::from_secs(60);
+/// How long a claim holds. Past it another process may deliver the same again, which notify-svc makes once.
+const LEASE: Duration = Duration::from_secs(15);
 
 /// Longest time for one call of notify-svc, and for one piece of database work.
-const CALL: Duration = Duration::from_secs(10);
+const CALL: Duration = Duration::from_secs(5);
 
 /// How long the relay sleeps when nobody wakes it, at most.
 const POLL: Duration = Duration::from_secs(1);

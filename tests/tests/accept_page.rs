@@ -1,0 +1,190 @@
+//! The accept link: opening it changes nothing, its button accepts, and every wrong link shows the same page.
+
+use std::time::Duration;
+
+use proto::invitations::v1::{ReceivedState, SentState, accept_invitation_request::Target};
+use tests::{
+    clients::{Invitations, member, reason},
+    forms, http, mail,
+    system::System,
+};
+use tonic::Code;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Two members, an invitation between them, and the accept link from its email.
+struct Invited {
+    ada: String,
+    ben: String,
+    invitation: String,
+    link: String,
+}
+
+async fn invited(system: &System, clients: &Invitations) -> Invited {
+    let members = [member("Ada <b>Adler</b>"), member("Ben Berger")];
+    clients.upsert(members.to_vec()).await.expect("members are taken");
+    let [ada, ben] = members;
+    let invitation = clients.invite(&ada.member_id, &ben.member_id).await;
+    let emails = mail::wait_for(&system.mail(), &ben.email, 1, PATIENCE)
+        .await
+        .expect("the email comes");
+    let link = emails[0]
+        .link(&system.invitations.page("/i/"))
+        .expect("the email has the link")
+        .to_owned();
+    Invited {
+        ada: ada.member_id,
+        ben: ben.member_id,
+        invitation: invitation.invitation_id,
+        link,
+    }
+}
+
+#[tokio::test]
+async fn opening_the_link_changes_nothing_and_its_button_accepts() {
+    let system = System::start("accept_page").await;
+    let clients = system.clients();
+    let invited = invited(&system, &clients).await;
+    let before = clients
+        .received(&invited.ben, &invited.invitation)
+        .await
+        .expect("found");
+    for _ in 0..3 {
+        let page = http::get(&invited.link).await.expect("it answers");
+        assert_eq!(page.status, 200);
+        assert!(page.body.contains("Ada &lt;b&gt;Adler"), "{}", page.body);
+        let head = reqwest::Client::new()
+            .head(&invited.link)
+            .send()
+            .await
+            .expect("it answers");
+        assert_eq!(head.status(), 200);
+        assert_eq!(head.headers()["cache-control"], "no-store");
+        assert_eq!(head.headers()["referrer-policy"], "no-referrer");
+    }
+    assert_eq!(
+        clients
+            .received(&invited.ben, &invited.invitation)
+            .await
+            .expect("found"),
+        before
+    );
+    assert_eq!(before.state(), ReceivedState::Pending);
+
+    let page = http::get(&invited.link).await.expect("it answers").body;
+    let (form, button) = forms::button(&page, "Accept").expect("it has the button");
+    let action = system.invitations.page(&form.action);
+    for _ in 0..2 {
+        let answer = http::post(&action, &form.fields(&button))
+            .await
+            .expect("it answers");
+        assert_eq!(answer.status, 200);
+        assert!(answer.body.contains("You are connected"), "{}", answer.body);
+    }
+    let sent = clients
+        .sent(&invited.ada, &invited.invitation)
+        .await
+        .expect("found");
+    assert_eq!(sent.state(), SentState::Accepted);
+    assert_eq!(clients.connections(&invited.ben).await.expect("listed").len(), 1);
+    assert!(
+        http::get(&invited.link)
+            .await
+            .expect("it answers")
+            .body
+            .contains("You are connected")
+    );
+}
+
+#[tokio::test]
+async fn every_wrong_link_shows_the_same_page() {
+    let system = System::start("wrong_link").await;
+    let clients = system.clients();
+    let invited = invited(&system, &clients).await;
+    let (base, token) = invited.link.rsplit_once('/').expect("a link has a path");
+    let mut altered = token.to_owned().into_bytes();
+    altered[5] = if altered[5] == b'A' { b'B' } else { b'A' };
+    let altered = String::from_utf8(altered).expect("ASCII");
+    let neutral = http::get(&format!("{base}/forged")).await.expect("it answers");
+    assert_eq!(neutral.status, 404);
+    for wrong in [
+        &altered,
+        &token[1..],
+        &token[..20],
+        "%00",
+        "..%2f",
+        &"A".repeat(4_000),
+    ] {
+        for page in [
+            http::get(&format!("{base}/{wrong}")).await.expect("it answers"),
+            http::post(&format!("{base}/{wrong}/accept"), &[])
+                .await
+                .expect("it answers"),
+        ] {
+            assert_eq!((page.status, &page.body), (404, &neutral.body), "{wrong}");
+        }
+    }
+    let received = clients
+        .received(&invited.ben, &invited.invitation)
+        .await
+        .expect("found");
+    assert_eq!(received.state(), ReceivedState::Pending);
+}
+
+#[tokio::test]
+async fn a_link_s_token_accepts_for_its_recipient_only() {
+    let system = System::start("link_token").await;
+    let clients = system.clients();
+    let invited = invited(&system, &clients).await;
+    let token = invited
+        .link
+        .rsplit('/')
+        .next()
+        .expect("a link has a token")
+        .to_owned();
+    let forged = clients
+        .accept_target(&invited.ben, Target::LinkToken("forged".to_owned()))
+        .await;
+    let foreign = clients
+        .accept_target(&invited.ada, Target::LinkToken(token.clone()))
+        .await;
+    for refused in [forged, foreign] {
+        let status = refused.expect_err("it is not theirs");
+        assert_eq!(
+            (status.code(), &*reason(&status)),
+            (Code::NotFound, "INVITATION_NOT_FOUND")
+        );
+    }
+    let accepted = clients
+        .accept_target(&invited.ben, Target::LinkToken(token))
+        .await
+        .expect("it is theirs");
+    assert_eq!(
+        accepted.invitation.expect("named").invitation_id,
+        invited.invitation
+    );
+}
+
+#[tokio::test]
+async fn without_an_acting_button_the_page_leads_to_the_inbox() {
+    let system = System::start_with(
+        "inbox_button",
+        |launch| launch.flag("--accept-button", "inbox"),
+        |n| n,
+    )
+    .await;
+    let clients = system.clients();
+    let invited = invited(&system, &clients).await;
+    let page = http::get(&invited.link).await.expect("it answers").body;
+    assert!(forms::all(&page).is_empty(), "{page}");
+    assert!(page.contains("product.example"), "{page}");
+    let pressed = http::post(&format!("{}/accept", invited.link), &[])
+        .await
+        .expect("it answers");
+    assert_eq!(pressed.status, 404);
+    let received = clients
+        .received(&invited.ben, &invited.invitation)
+        .await
+        .expect("found");
+    assert_eq!(received.state(), ReceivedState::Pending);
+}

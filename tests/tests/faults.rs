@@ -1,0 +1,286 @@
+//! Faults of invitations-svc and of its database: what was answered stays true, what was not can be asked again.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use diesel::{Connection, RunQueryDsl, sql_query};
+use proto::invitations::v1::{Member, SendInvitationRequest, SendInvitationResponse};
+use tests::{
+    clients::{Invitations, id, member, reason},
+    cluster::Cluster,
+    local::Local,
+    mail,
+    processes::Launch,
+    system::{LINK_KEY, System},
+};
+use tonic::{Code, Request};
+
+fn message(inviter: &str, recipient: &str) -> SendInvitationRequest {
+    SendInvitationRequest {
+        inviter_id: inviter.to_owned(),
+        recipient_id: recipient.to_owned(),
+        request_id: id(),
+        ..SendInvitationRequest::default()
+    }
+}
+
+async fn members(clients: &Invitations, count: usize) -> Vec<String> {
+    let members: Vec<Member> = (0..count)
+        .map(|number| member(&format!("Member {number}")))
+        .collect();
+    for some in members.chunks(100) {
+        clients.upsert(some.to_vec()).await.expect("members are taken");
+    }
+    members.into_iter().map(|member| member.member_id).collect()
+}
+
+/// What a load asked for and what it was answered.
+#[derive(Default)]
+struct Record {
+    asked: Vec<SendInvitationRequest>,
+    answered: HashMap<String, SendInvitationResponse>,
+}
+
+/// Sends from each of `inviters` to all of `recipients`, one after the other, until `stop` or an error.
+async fn load(
+    clients: Invitations,
+    inviters: Vec<String>,
+    recipients: Vec<String>,
+    stop: Arc<AtomicBool>,
+) -> Record {
+    let mut tasks = Vec::new();
+    for inviter in inviters {
+        let (clients, recipients, stop) = (clients.clone(), recipients.clone(), stop.clone());
+        tasks.push(tokio::spawn(async move {
+            let mut record = Record::default();
+            for recipient in recipients {
+                if stop.load(Ordering::SeqCst) {
+                    break;
+                }
+                let message = message(&inviter, &recipient);
+                record.asked.push(message.clone());
+                match clients.send_with(message.clone()).await {
+                    Ok(answer) => drop(record.answered.insert(message.request_id, answer)),
+                    Err(_) => break,
+                }
+            }
+            record
+        }));
+    }
+    let mut whole = Record::default();
+    for task in tasks {
+        let part = task.await.expect("the load does not panic");
+        whole.asked.extend(part.asked);
+        whole.answered.extend(part.answered);
+    }
+    whole
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_under_load_loses_and_doubles_nothing() {
+    const INVITERS: usize = 32;
+    let mut system = System::start_with(
+        "kill_load",
+        |launch| launch.flag("--quota-day", "10000").flag("--quota-week", "10000"),
+        |n| n,
+    )
+    .await;
+    let clients = system.clients();
+    let people = members(&clients, INVITERS + 400).await;
+    let mut asked = Vec::new();
+    let mut answered = HashMap::new();
+    let mut unanswered = 0;
+    for round in 0..3 {
+        let recipients = people[INVITERS + round * 100..INVITERS + (round + 1) * 100].to_vec();
+        let stop = Arc::new(AtomicBool::new(false));
+        let running = tokio::spawn(load(
+            system.clients(),
+            people[..INVITERS].to_vec(),
+            recipients,
+            stop.clone(),
+        ));
+        tokio::time::sleep(Duration::from_millis(150 + 70 * round as u64)).await;
+        system.invitations.kill();
+        stop.store(true, Ordering::SeqCst);
+        let record = running.await.expect("the load does not panic");
+        assert!(
+            !record.answered.is_empty(),
+            "round {round}: the kill came before any answer"
+        );
+        unanswered += record.asked.len() - record.answered.len();
+        asked.extend(record.asked);
+        answered.extend(record.answered);
+        system.invitations.restart().await;
+    }
+    assert!(unanswered > 0, "no kill hit a call under way");
+
+    let clients = system.clients();
+    let mut ids = HashSet::new();
+    for message in &asked {
+        let again = clients
+            .send_with(message.clone())
+            .await
+            .expect("the same request gets an answer");
+        if let Some(first) = answered.get(&message.request_id) {
+            assert_eq!(&again, first, "the first answer again");
+        }
+        ids.insert(format!("{:?}", again.outcome));
+    }
+    assert_eq!(ids.len(), asked.len());
+    let mut database = system.invitations_database.connect();
+    assert_eq!(count(&mut database, "SELECT count(*) FROM sent"), asked.len());
+    assert_eq!(
+        count(
+            &mut database,
+            "SELECT sum(lifetime_sends)::bigint AS count FROM account"
+        ),
+        asked.len(),
+        "each request cost one unit"
+    );
+
+    for _ in 0..600 {
+        if count(&mut database, "SELECT count(*) FROM outbox") == 0
+            && mail::all(&system.mail()).len() >= asked.len()
+        {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let emails = mail::all(&system.mail());
+    assert_eq!(
+        emails.len(),
+        asked.len(),
+        "each invitation reached its recipient once"
+    );
+    assert_eq!(count(&mut database, "SELECT count(*) FROM outbox_dead"), 0);
+}
+
+fn count(connection: &mut diesel::PgConnection, query: &str) -> usize {
+    #[derive(diesel::QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        count: i64,
+    }
+    let row: Count = sql_query(query).get_result(connection).expect("the query counts");
+    row.count.try_into().expect("a count")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_database_the_service_says_so_and_recovers_by_itself() {
+    let cluster = Cluster::temporary().expect("there is a Postgres");
+    let database = cluster.database("down").expect("made");
+    let directory = tempfile::tempdir().expect("there is room for files");
+    let service = Launch::new("invitations-svc", directory.path())
+        .flag("--database-url", &database.url)
+        .flag("--link-keys", LINK_KEY)
+        .flag("--relay", "off")
+        .start()
+        .await;
+    let clients = Invitations::at(service.grpc());
+    let people = members(&clients, 3).await;
+    clients.invite(&people[0], &people[1]).await;
+    cluster.stop();
+    let status = clients
+        .send(&people[0], &people[2])
+        .await
+        .expect_err("there is no database");
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    let status = clients
+        .outbox(&people[0])
+        .await
+        .expect_err("there is no database");
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    while service.is_ready().await {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let status = clients
+        .send(&people[0], &people[2])
+        .await
+        .expect_err("there is no database");
+    assert_eq!(
+        (status.code(), &*reason(&status)),
+        (Code::Unavailable, "DATABASE_UNAVAILABLE")
+    );
+    cluster.start().expect("it comes back");
+    while !service.is_ready().await {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    clients.invite(&people[0], &people[2]).await;
+    assert_eq!(clients.outbox(&people[0]).await.expect("listed").len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_of_the_database_costs_no_idle_client_a_call() {
+    let cluster = Cluster::temporary().expect("there is a Postgres");
+    let database = cluster.database("restart").expect("made");
+    let directory = tempfile::tempdir().expect("there is room for files");
+    let service = Launch::new("invitations-svc", directory.path())
+        .flag("--database-url", &database.url)
+        .flag("--link-keys", LINK_KEY)
+        .flag("--relay", "off")
+        .start()
+        .await;
+    let clients = Invitations::at(service.grpc());
+    let people = members(&clients, 12).await;
+    clients.invite(&people[0], &people[1]).await;
+    cluster.restart().expect("it comes back");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    while !service.is_ready().await {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for recipient in &people[2..] {
+        clients.invite(&people[0], recipient).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_send_whose_deadline_passed_in_the_queue_is_never_done() {
+    let local = Local::start("deadline", &["--committers", "1", "--commit-batch", "1"]).await;
+    let clients = local.clients();
+    let people = members(&clients, 4).await;
+    clients.invite(&people[0], &people[1]).await;
+    let mut holder = local.database.connect();
+    holder
+        .transaction(|holder| {
+            sql_query("SELECT 1 FROM account FOR UPDATE").execute(holder)?;
+            tokio::task::block_in_place(|| {
+                tokio::runtime::Handle::current().block_on(async {
+                    // The first reaches the committer and waits for the lock; the second waits behind it.
+                    for recipient in &people[2..] {
+                        let mut request = Request::new(message(&people[0], recipient));
+                        request.set_timeout(Duration::from_millis(300));
+                        let status = clients
+                            .invitations
+                            .clone()
+                            .send_invitation(request)
+                            .await
+                            .expect_err("late");
+                        assert!(
+                            matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled),
+                            "{status:?}"
+                        );
+                    }
+                });
+            });
+            Ok::<_, diesel::result::Error>(())
+        })
+        .expect("the lock was held");
+    clients
+        .send(&people[1], &people[2])
+        .await
+        .expect("the committer goes on");
+    let sent_to = |recipient: &str| {
+        local.count(&format!(
+            "SELECT count(*) FROM sent WHERE inviter_id = '{}' AND recipient_id = '{recipient}'",
+            people[0]
+        ))
+    };
+    assert_eq!(sent_to(&people[3]), 0, "it waited in the queue");
+    assert_eq!(local.spent(&people[0]), 1 + sent_to(&people[2]));
+}
