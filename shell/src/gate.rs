@@ -162,6 +162,9 @@ impl Shared {
         let allowed =
             guard::timeout(&request).map_or(self.max_duration, |asked| asked.min(self.max_duration));
         let deadline = started + allowed;
+        if deadline <= Instant::now() {
+            return Err(errors::deadline_exceeded(self.domain));
+        }
         request.extensions_mut().insert(Deadline(deadline));
         request.extensions_mut().insert(caller);
         // The deadline is ours to answer: tonic's own answer to an expired grpc-timeout is CANCELLED.
