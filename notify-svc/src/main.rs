@@ -1,30 +1,37 @@
-//! The process: arguments, log, signals.
+//! The program: `serve`, `check-config`, `migrate`.
 
-use anyhow::{Result, anyhow};
+use std::process::ExitCode;
+
 use clap::Parser;
 use notify_svc::Config;
 use shell::{clock::Clock, postgres::DatabaseArgs, server, telemetry};
 
-/// Queues and sends the emails of invitations.
+/// Queues the emails of invitations and sends them
 #[derive(Parser)]
-#[command(version)]
-enum Command {
-    /// Runs the service until SIGTERM or SIGINT
+#[command(name = "notify-svc", version)]
+enum Verb {
+    /// Serve until SIGTERM or SIGINT
     Serve(Config),
-    /// Says what is wrong with the settings, and starts nothing
+    /// Say whether the settings are right, and what is wrong with them
     CheckConfig(Config),
-    /// Brings the database up to date; `serve` does it, too
+    /// Bring the database up to date and exit; `serve` does it, too
     Migrate(DatabaseArgs),
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let done = match Command::parse() {
-        Command::Serve(config) => serve(config).await,
-        Command::CheckConfig(config) => config.check().map(|()| println!("the settings are right")),
-        Command::Migrate(database) => notify_svc::migrate(&database),
+async fn main() -> ExitCode {
+    let done = match Verb::parse() {
+        Verb::Serve(config) => serve(config).await,
+        Verb::CheckConfig(config) => config.check().map(|()| println!("the settings are right")),
+        Verb::Migrate(database) => notify_svc::migrate(&database),
     };
-    done.map_err(|wrong| anyhow!(wrong))
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(wrong) => {
+            eprintln!("notify-svc: {wrong}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 async fn serve(config: Config) -> Result<(), String> {
