@@ -155,3 +155,6 @@ fn sent_event(received: &Received, now: Timestamp) -> Event {
         happened_at: now,
     }
 }
+
+#[cfg(test)]
+mod tests;
