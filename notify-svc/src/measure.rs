@@ -17,6 +17,11 @@ pub(crate) fn open(count: i64) {
     metrics::gauge!("emails_open").set(count as f64);
 }
 
+/// A body did not begin: its email was cancelled at the last moment, or taken over by another worker.
+pub(crate) fn unmarked() {
+    metrics::counter!("emails_unmarked_total").increment(1);
+}
+
 /// A worker wanted to write about a claim that is not its own any more.
 pub(crate) fn stale_finish() {
     metrics::counter!("emails_stale_finish_total").increment(1);

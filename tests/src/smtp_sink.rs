@@ -11,6 +11,7 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream, tcp::OwnedWriteHalf},
+    sync::oneshot,
     task::{AbortHandle, JoinSet},
 };
 
@@ -57,14 +58,12 @@ pub struct Received {
 struct State {
     script: VecDeque<(At, Fault)>,
     received: Vec<Received>,
-    waiting: usize,
+    waiting: VecDeque<oneshot::Sender<()>>,
     connections: usize,
 }
 
-struct Shared {
-    state: Mutex<State>,
-    go: tokio::sync::watch::Sender<u64>,
-}
+#[derive(Default)]
+struct Shared(Mutex<State>);
 
 /// The server. It ends when it is dropped.
 pub struct SmtpSink {
@@ -85,10 +84,7 @@ impl SmtpSink {
     pub async fn start_at(addr: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
-        let shared = Arc::new(Shared {
-            state: Mutex::default(),
-            go: tokio::sync::watch::Sender::new(0),
-        });
+        let shared = Arc::new(Shared::default());
         let serving = tokio::spawn(serve(listener, shared.clone())).abort_handle();
         Ok(Self {
             addr,
@@ -114,12 +110,22 @@ impl SmtpSink {
 
     /// Lets everything that waits go on.
     pub fn let_go(&self) {
-        self.shared.go.send_modify(|count| *count += 1);
+        while self.waiting() > 0 {
+            self.let_first_go();
+        }
+    }
+
+    /// Lets the transaction go on that has waited longest.
+    pub fn let_first_go(&self) {
+        if let Some(go) = self.shared.lock().waiting.pop_front() {
+            // Its client may be gone meanwhile.
+            let _ = go.send(());
+        }
     }
 
     /// How many transactions wait.
     pub fn waiting(&self) -> usize {
-        self.shared.lock().waiting
+        self.shared.lock().waiting.len()
     }
 
     /// How many connections there have been.
@@ -160,7 +166,7 @@ impl Drop for SmtpSink {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn next(&self, at: At) -> Option<Fault> {
@@ -170,11 +176,10 @@ impl Shared {
     }
 
     async fn wait(&self) {
-        let mut go = self.go.subscribe();
-        self.lock().waiting += 1;
-        // The sender lives in self.
-        let _ = go.changed().await;
-        self.lock().waiting -= 1;
+        let (go, wait) = oneshot::channel();
+        self.lock().waiting.push_back(go);
+        // The sender lives in self until it has sent.
+        let _ = wait.await;
     }
 }
 

@@ -53,11 +53,14 @@ impl Relay {
         if let Some(mut connection) = self.unpark() {
             match connection.begin(message).await {
                 Ok(()) => return Ok(connection),
-                // A reply is about this email; silence only says that the server gave the connection up meanwhile.
-                Err(ending) if ending.code.is_some() || ending.step == Step::Compose => {
+                // A reply is about this email; silence and a 421 only say that the server gave the connection up
+                // while it lay idle.
+                Err(ending)
+                    if ending.code.is_some_and(|code| code != 421) || ending.step == Step::Compose =>
+                {
                     return Err(self.refused(connection, ending).await);
                 }
-                Err(_silence) => {}
+                Err(_given_up) => {}
             }
         }
         let mut connection = Connection::establish(&self.server, self.limits).await?;

@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use shell::{
     clock::{Clock, after},
-    postgres::Database,
+    postgres::{Database, DatabaseError},
 };
 use uuid::Uuid;
 
@@ -25,6 +25,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Pause before a finish is written again after the database failed.
 const FINISH_PAUSE: Duration = Duration::from_millis(200);
+/// How often the database may refuse a finish; a deadlock is over after one.
+const FINISH_REFUSALS: u32 = 3;
 
 /// What a worker is to work with.
 pub(crate) struct Duty {
@@ -115,21 +117,17 @@ async fn mark(database: Database, worker: Uuid, now: Timestamp, held: Vec<Held>)
     held.iter().map(|held| marked.contains(held)).collect()
 }
 
-/// What was sent must be known, so this is tried until the database takes it.
+/// What was sent must be known, so this is tried until the database answers. Where it refuses the batch, each item is
+/// written alone, so that one cannot hold up the others; one that is refused alone is left to its lease.
 async fn finish(database: Database, now: Timestamp, finished: Vec<Finish>) -> Vec<()> {
-    let written = loop {
-        let asked = finished.clone();
-        let tried = database
-            .run(deadline(), move |connection| {
-                store::finish(connection, &asked, now)
-            })
-            .await;
-        match tried {
-            Ok(written) => break written,
-            Err(error) => tracing::warn!(%error, "cannot write what became of emails; will try again"),
+    let mut written = HashSet::new();
+    if let Some(all) = write(&database, now, finished.clone()).await {
+        written = all;
+    } else {
+        for one in &finished {
+            written.extend(write(&database, now, vec![one.clone()]).await.unwrap_or_default());
         }
-        tokio::time::sleep(FINISH_PAUSE).await;
-    };
+    }
     for finish in &finished {
         if !written.contains(&finish.held) {
             measure::stale_finish();
@@ -140,4 +138,22 @@ async fn finish(database: Database, now: Timestamp, finished: Vec<Finish>) -> Ve
         }
     }
     vec![(); finished.len()]
+}
+
+/// Which of the claims were still held when this was written. None when the database refuses it again and again.
+async fn write(database: &Database, now: Timestamp, finished: Vec<Finish>) -> Option<HashSet<Held>> {
+    let mut refusals = 0;
+    while refusals < FINISH_REFUSALS {
+        let asked = finished.clone();
+        let work = move |connection: &mut _| store::finish(connection, &asked, now);
+        match database.run(deadline(), work).await {
+            Ok(written) => return Some(written),
+            Err(error) => {
+                refusals += u32::from(matches!(error, DatabaseError::Statement(_)));
+                tracing::warn!(%error, "cannot write what became of emails; will try again");
+            }
+        }
+        tokio::time::sleep(FINISH_PAUSE).await;
+    }
+    None
 }

@@ -15,6 +15,7 @@ use crate::{
         delivery::{self, Move},
         reply::{Ending, verdict},
     },
+    measure,
     smtp::message,
     store::{self, Claimed, Finish, Held},
 };
@@ -137,6 +138,7 @@ async fn attempt(courier: &Courier, email: &Claimed, held: Held) -> Option<Endin
         Err(ending) => return Some(ending),
     };
     if courier.mark.submit(held).await != Some(true) {
+        measure::unmarked();
         return None;
     }
     Some(open.send(&message).await)
