@@ -4,6 +4,7 @@ pub mod clients;
 pub mod cluster;
 pub mod dev_run;
 pub mod emails;
+pub mod files;
 pub mod forms;
 pub mod guardian;
 pub mod http;

@@ -7,6 +7,7 @@ use proto::invitations::v1::{
 };
 use tests::{
     clients::{Invitations, id, member, reason},
+    files,
     local::Local,
     processes::{Launch, Service},
     system::LINK_KEY,
@@ -86,7 +87,7 @@ async fn members(clients: &Invitations, count: usize) -> Vec<String> {
 /// Two processes of the service on one database.
 async fn two_services(hint: &str, flags: &[(&str, &str)]) -> (Local, [Service; 2]) {
     let local = Local::start(hint, &[]).await;
-    let directory = tempfile::tempdir().expect("there is room for files").keep();
+    let directory = files::directory();
     let launch = || {
         flags.iter().fold(
             Launch::new("invitations-svc", &directory)
