@@ -221,7 +221,8 @@ async fn send_until(
     Ok(latencies)
 }
 
-/// What a send does, as plain statements of one transaction.
+/// What a send does, as plain statements of one transaction: four reads to judge by, two of them locking, and six
+/// writes.
 fn plain_transaction(members: u64) -> String {
     let last = FIRST + members - 1;
     let member = |variable: &str| format!("('00000000-0000-7000-8000-' || :{variable}::text)::uuid");
@@ -230,8 +231,11 @@ fn plain_transaction(members: u64) -> String {
         "\\set a random({FIRST}, {last})\n\
          \\set b random({FIRST}, {last})\n\
          BEGIN;\n\
-         SELECT m.member_id, m.invitation_policy, m.email, q.outcome FROM member m \
-           LEFT JOIN request q ON q.request_id = {a} AND q.client = 'pgbench' WHERE m.member_id IN ({a}, {b});\n\
+         SELECT outcome FROM request WHERE request_id = {a} AND client = 'pgbench';\n\
+         SELECT member_id, invitation_policy, email FROM member WHERE member_id IN ({a}, {b});\n\
+         SELECT version, sends, lifetime_sends FROM account WHERE member_id = {a} FOR UPDATE;\n\
+         SELECT version, connected_at, open_id, open_until, lo_sends, hi_sends FROM pair \
+           WHERE lo = least({a}, {b}) AND hi = greatest({a}, {b}) FOR UPDATE;\n\
          INSERT INTO account (member_id, version, sends, lifetime_sends) VALUES ({a}, 1, '\\x000001a207481696', 1) \
            ON CONFLICT (member_id) DO UPDATE SET version = account.version + 1, \
            sends = account.sends || excluded.sends, lifetime_sends = account.lifetime_sends + 1;\n\
