@@ -14,12 +14,12 @@ use crate::domain::{
 const ADA: Uuid = Uuid::from_u128(1);
 const BEN: Uuid = Uuid::from_u128(2);
 
-fn now() -> Timestamp {
+fn today() -> Timestamp {
     Timestamp::from_second(1_795_000_000).expect("in range")
 }
 
 fn ago(hours: i64) -> Timestamp {
-    now() - SignedDuration::from_hours(hours)
+    today() - SignedDuration::from_hours(hours)
 }
 
 fn command(address: Option<&str>) -> Send {
@@ -106,7 +106,7 @@ impl Case {
             &command(self.address),
             &facts,
             Moment {
-                now: now(),
+                now: today(),
                 policy: &policy,
             },
         )
@@ -227,13 +227,13 @@ fn check_connects(case: &Case, changes: &Changes, answer: Result<Answer, Refusal
     let connected = Connected {
         inviter_id: BEN,
         recipient_id: ADA,
-        at: now(),
+        at: today(),
     };
     assert_eq!(answer, Ok(Answer::Connected(connected)), "{case:?}");
     assert_eq!(changes.connected, Some(connected));
     assert_eq!(changes.account, None, "connecting costs nothing: {case:?}");
     let pair = changes.pair.as_ref().expect("connected");
-    assert_eq!((pair.connected_at, pair.open), (Some(now()), None));
+    assert_eq!((pair.connected_at, pair.open), (Some(today()), None));
     let event = changes.event.as_ref().expect("the other side gets an email");
     assert_eq!(
         (event.kind, event.inviter_id, event.sequence),
@@ -248,8 +248,8 @@ fn check_sends(case: &Case, changes: &Changes, answer: Result<Answer, Refusal>) 
         (received.folder, received.lifecycle),
         (Folder::Inbox, Lifecycle::Pending)
     );
-    assert_eq!((received.note.as_str(), received.sent_at), ("hello", now()));
-    assert_eq!(received.expires_at, after(now(), Policy::default().open_for));
+    assert_eq!((received.note.as_str(), received.sent_at), ("hello", today()));
+    assert_eq!(received.expires_at, after(today(), Policy::default().open_for));
     let again = case.is_open();
     assert_eq!(
         received.id == Uuid::from_u128(99),
@@ -314,7 +314,7 @@ proptest! {
         let mut pair = Pair::strangers(PairKey::of(ADA, BEN));
         let mut accounts = [Account::unused(ADA), Account::unused(BEN)];
         let mut rows: std::collections::HashMap<Uuid, Received> = std::collections::HashMap::new();
-        let mut time = now();
+        let mut time = today();
         let (mut connections, mut sends) = (0, 0);
         for (number, step) in steps.into_iter().enumerate() {
             let moment = Moment { now: time, policy: &policy };
