@@ -327,3 +327,65 @@ async fn whoever_asks_for_it_is_invited_by_those_who_know_their_address() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_gets_its_first_answer_for_24_hours() {
+    let local = Local::start("requests", &["--quota-day", "1"]).await;
+    let clients = local.clients();
+    let [ada, ben, cleo] = clients.new_members(["Ada", "Ben", "Cleo"]).await;
+    let request_id = id();
+    let message = SendInvitationRequest {
+        request_id: request_id.clone(),
+        ..from(&ada, &ben)
+    };
+    let first = sent(&clients, message.clone()).await;
+    clients
+        .accept(&ben, &first.invitation_id)
+        .await
+        .expect("accepted");
+    local
+        .time
+        .step(SignedDuration::from_hours(24) - SignedDuration::from_millis(1));
+    assert_eq!(
+        sent(&clients, message.clone()).await,
+        first,
+        "as it was answered first"
+    );
+    let other = SendInvitationRequest {
+        request_id: request_id.clone(),
+        ..from(&ada, &cleo)
+    };
+    let reused = (Code::InvalidArgument, "REQUEST_ID_REUSED".to_owned());
+    assert_eq!(refused(&clients, other.clone()).await, reused);
+    local.time.step(SignedDuration::from_millis(1));
+    sent(&clients, other.clone()).await;
+    assert_eq!(
+        refused(&clients, message).await,
+        reused,
+        "the id stands for the other request now"
+    );
+    assert_eq!(sent(&clients, other).await.recipient_id, cleo);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_an_answer_too() {
+    let local = Local::start("refused", &["--quota-day", "1"]).await;
+    let clients = local.clients();
+    let [ada, ben, cleo] = clients.new_members(["Ada", "Ben", "Cleo"]).await;
+    clients.invite(&ada, &ben).await;
+    let message = SendInvitationRequest {
+        request_id: id(),
+        ..from(&ada, &cleo)
+    };
+    let limit = refused(&clients, message.clone()).await;
+    local
+        .time
+        .step(SignedDuration::from_hours(24) - SignedDuration::from_millis(1));
+    local.execute("UPDATE account SET sends = ''");
+    assert_eq!(
+        refused(&clients, message).await,
+        limit,
+        "although there is quota now"
+    );
+    clients.invite(&ada, &cleo).await;
+}

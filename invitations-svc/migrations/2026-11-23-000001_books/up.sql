@@ -12,7 +12,7 @@ CREATE TABLE member (
     updated_at        timestamptz NOT NULL
 );
 
--- What a member spent. Absent until the first send.
+-- What a member spent. Made with the member, version 0.
 CREATE TABLE account (
     member_id      uuid PRIMARY KEY,
     version        bigint NOT NULL,

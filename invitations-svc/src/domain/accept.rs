@@ -8,7 +8,7 @@ use super::{
     transition::{Answer, Changes, Connected, Decision, Event, EventKind},
 };
 
-/// Accepts an invitation as its recipient (SPEC section 3). Again is OK and changes nothing.
+/// Accepts an invitation as its recipient. Again is OK and changes nothing.
 pub fn accept(received: Option<&Received>, pair: &Pair, moment: Moment) -> Decision {
     let Some(received) = received else {
         return Decision::refused(Refusal::InvitationNotFound);

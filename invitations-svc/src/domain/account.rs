@@ -10,7 +10,7 @@ use super::{policy::Policy, refusal::Refusal, send_log::SendLog};
 pub struct Account {
     /// Whose it is.
     pub member_id: Uuid,
-    /// The version read; 0 while there is no row.
+    /// The version read; 0 until the first send.
     pub version: i64,
     /// The latest sends.
     pub sends: SendLog,

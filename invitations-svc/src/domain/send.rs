@@ -30,7 +30,7 @@ pub struct Facts<'a> {
     pub open: Option<&'a Received>,
 }
 
-/// Sends an invitation (SPEC section 2, checks 4 to 13).
+/// Sends an invitation.
 pub fn send(command: &Send, facts: &Facts, moment: Moment) -> Decision {
     let (true, Some(recipient)) = (facts.inviter_exists, facts.recipient) else {
         return Decision::refused(Refusal::MemberNotFound);

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    hash::Hash,
     sync::Arc,
 };
 
@@ -13,7 +14,7 @@ use crate::{
         accept::accept,
         account::Account,
         command::{Act, Command, Moment, RequestKey},
-        invitation::Received,
+        invitation::{Received, Sent},
         member::{Addressee, Member},
         pair::{Pair, PairKey},
         refusal::Refusal,
@@ -21,13 +22,30 @@ use crate::{
         send::{self, send},
         transition::{Answer, Changes, Connected, Decision, Event},
     },
-    store::{facts::Facts, write::Rows},
+    store::{
+        facts::Facts,
+        write::{Rows, Split},
+    },
 };
 
-/// A row, and whether it has to be written.
+/// A request of a client.
+type RequestId = (Uuid, Arc<str>);
+
+/// A row, whether it was read from its table, and whether it has to be written.
 struct Entry<T> {
     row: T,
+    stored: bool,
     changed: bool,
+}
+
+impl<T> Entry<T> {
+    fn read(row: T) -> Self {
+        Self {
+            row,
+            stored: true,
+            changed: false,
+        }
+    }
 }
 
 /// The rows of one batch.
@@ -40,7 +58,9 @@ pub(super) struct Book {
     received: HashMap<Uuid, Entry<Received>>,
     /// Invitations whose change the inviter's book shows.
     shown: HashSet<Uuid>,
-    answers: HashMap<(Uuid, Arc<str>), Entry<StoredAnswer>>,
+    answers: HashMap<RequestId, Entry<StoredAnswer>>,
+    /// Requests whose answer is forgotten but still in its table.
+    forgotten: HashSet<RequestId>,
     upserted: HashMap<Uuid, Member>,
     connected: Vec<Connected>,
     events: Vec<Event>,
@@ -57,28 +77,24 @@ impl Book {
             self.addressees.insert(send.recipient_id, addressee);
         }
         if let Some(account) = facts.account {
-            self.accounts.entry(account.member_id).or_insert(Entry {
-                row: account,
-                changed: false,
-            });
+            self.accounts
+                .entry(account.member_id)
+                .or_insert(Entry::read(account));
         }
         if let Some(pair) = facts.pair {
-            self.pairs.entry(pair.key).or_insert(Entry {
-                row: pair,
-                changed: false,
-            });
+            self.pairs.entry(pair.key).or_insert(Entry::read(pair));
         }
         if let Some(received) = facts.received {
-            self.received.entry(received.id).or_insert(Entry {
-                row: received,
-                changed: false,
-            });
+            self.received.entry(received.id).or_insert(Entry::read(received));
         }
-        if let Some(answer) = facts.answered.filter(|answer| answer.decided_at > forgotten_at) {
-            self.answers.entry(key_of(&answer.key)).or_insert(Entry {
-                row: answer,
-                changed: false,
-            });
+        match facts.answered {
+            Some(answer) if answer.decided_at > forgotten_at => {
+                self.answers
+                    .entry(id_of(&answer.key))
+                    .or_insert(Entry::read(answer));
+            }
+            Some(answer) => drop(self.forgotten.insert(id_of(&answer.key))),
+            None => {}
         }
     }
 
@@ -87,7 +103,7 @@ impl Book {
         let Some(request) = &command.request else {
             return self.act(command, moment);
         };
-        if let Some(stored) = self.answers.get(&key_of(request)) {
+        if let Some(stored) = self.answers.get(&id_of(request)) {
             return stored.row.replay(command, self.named(command));
         }
         let answer = self.act(command, moment);
@@ -97,9 +113,10 @@ impl Book {
             decided_at: moment.now,
         };
         self.answers.insert(
-            key_of(request),
+            id_of(request),
             Entry {
                 row: stored,
+                stored: false,
                 changed: true,
             },
         );
@@ -173,16 +190,16 @@ impl Book {
             event,
         } = changes;
         if let Some(row) = account {
-            self.accounts.insert(row.member_id, Entry { row, changed: true });
+            replace(&mut self.accounts, row.member_id, row);
         }
         if let Some(row) = pair {
-            self.pairs.insert(row.key, Entry { row, changed: true });
+            replace(&mut self.pairs, row.key, row);
         }
         if let Some(row) = received {
             if inviter_sees {
                 self.shown.insert(row.id);
             }
-            self.received.insert(row.id, Entry { row, changed: true });
+            replace(&mut self.received, row.id, row);
         }
         self.connected.extend(connected);
         self.events.extend(event);
@@ -214,22 +231,46 @@ impl Book {
 
     /// What has to be written, in the order of the keys.
     pub(super) fn into_rows(self) -> Rows {
-        let mut received = changed(self.received);
-        received.sort_unstable_by_key(|row| (row.recipient_id, row.id));
-        let mut sent: Vec<_> = received
-            .iter()
-            .filter(|row| self.shown.contains(&row.id))
-            .map(Received::for_inviter)
-            .collect();
-        sent.sort_unstable_by_key(|row| (row.inviter_id, row.id));
+        let mut received = Split::default();
+        let mut sent = Split::default();
+        for (id, Entry { row, stored, changed }) in self.received {
+            if !changed {
+                continue;
+            }
+            if self.shown.contains(&id) {
+                if stored { &mut sent.old } else { &mut sent.new }.push(row.for_inviter());
+            }
+            if stored {
+                &mut received.old
+            } else {
+                &mut received.new
+            }
+            .push(row);
+        }
+        for rows in [&mut received.new, &mut received.old] {
+            rows.sort_unstable_by_key(|row: &Received| (row.recipient_id, row.id));
+        }
+        for rows in [&mut sent.new, &mut sent.old] {
+            rows.sort_unstable_by_key(|row: &Sent| (row.inviter_id, row.id));
+        }
         let mut accounts = changed(self.accounts);
         accounts.sort_unstable_by_key(|row| row.member_id);
         let mut pairs = changed(self.pairs);
         pairs.sort_unstable_by_key(|row| row.key);
-        let mut answers = changed(self.answers);
-        answers.sort_unstable_by(|one, other| {
-            (one.key.request_id, &one.key.client).cmp(&(other.key.request_id, &other.key.client))
-        });
+        let mut answers = Split::default();
+        for (id, entry) in self.answers.into_iter().filter(|(_, entry)| entry.changed) {
+            if self.forgotten.contains(&id) {
+                &mut answers.old
+            } else {
+                &mut answers.new
+            }
+            .push(entry.row);
+        }
+        for rows in [&mut answers.new, &mut answers.old] {
+            rows.sort_unstable_by(|one: &StoredAnswer, other: &StoredAnswer| {
+                id_order(one).cmp(&id_order(other))
+            });
+        }
         let mut members: Vec<Member> = self.upserted.into_values().collect();
         members.sort_unstable_by_key(|member| member.member_id);
         Rows {
@@ -245,8 +286,25 @@ impl Book {
     }
 }
 
-fn key_of(request: &RequestKey) -> (Uuid, Arc<str>) {
+fn id_of(request: &RequestKey) -> RequestId {
     (request.request_id, request.client.clone())
+}
+
+fn id_order(answer: &StoredAnswer) -> (Uuid, &str) {
+    (answer.key.request_id, &answer.key.client)
+}
+
+/// Enters a row that a command changed.
+fn replace<K: Eq + Hash, T>(entries: &mut HashMap<K, Entry<T>>, key: K, row: T) {
+    let stored = entries.get(&key).is_some_and(|entry| entry.stored);
+    entries.insert(
+        key,
+        Entry {
+            row,
+            stored,
+            changed: true,
+        },
+    );
 }
 
 fn changed<K, T>(entries: HashMap<K, Entry<T>>) -> Vec<T> {

@@ -36,7 +36,7 @@ pub fn by_ids(connection: &mut PgConnection, ids: &[Uuid]) -> QueryResult<Vec<Me
     rows.into_iter().map(read).collect()
 }
 
-/// Creates or replaces members, each named once.
+/// Creates or replaces members, each named once; a new one gets its account.
 pub(super) fn upsert(connection: &mut PgConnection, members: &[Member]) -> QueryResult<()> {
     let statement = Upsert {
         ids: members.iter().map(|member| member.member_id).collect(),
@@ -68,7 +68,13 @@ prepared!(Upsert, ());
 impl QueryFragment<Pg> for Upsert<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
-            "INSERT INTO member (member_id, name, email, locale, time_zone, invitation_policy, updated_at) \
+            "WITH a AS (INSERT INTO account (member_id, version, sends, lifetime_sends) \
+             SELECT w.member_id, 0, '', 0 FROM unnest(",
+        );
+        out.push_bind_param::<Array<SqlUuid>, _>(&self.ids)?;
+        out.push_sql(
+            ") AS w(member_id) ON CONFLICT (member_id) DO NOTHING) \
+             INSERT INTO member (member_id, name, email, locale, time_zone, invitation_policy, updated_at) \
              SELECT * FROM unnest(",
         );
         out.push_bind_param::<Array<SqlUuid>, _>(&self.ids)?;

@@ -236,9 +236,8 @@ fn plain_transaction(members: u64) -> String {
          SELECT version, sends, lifetime_sends FROM account WHERE member_id = {a} FOR UPDATE;\n\
          SELECT version, connected_at, open_id, open_until, lo_sends, hi_sends FROM pair \
            WHERE lo = least({a}, {b}) AND hi = greatest({a}, {b}) FOR UPDATE;\n\
-         INSERT INTO account (member_id, version, sends, lifetime_sends) VALUES ({a}, 1, '\\x000001a207481696', 1) \
-           ON CONFLICT (member_id) DO UPDATE SET version = account.version + 1, \
-           sends = account.sends || excluded.sends, lifetime_sends = account.lifetime_sends + 1;\n\
+         UPDATE account SET version = version + 1, sends = sends || '\\x000001a207481696', \
+           lifetime_sends = lifetime_sends + 1 WHERE member_id = {a};\n\
          INSERT INTO pair (lo, hi, version, open_id, open_from_lo, open_until, lo_sends, hi_sends) \
            SELECT least({a}, {b}), greatest({a}, {b}), 1, {a}, true, now(), '\\x000001a207481696', '' WHERE :a <> :b \
            ON CONFLICT (lo, hi) DO UPDATE SET version = pair.version + 1;\n\

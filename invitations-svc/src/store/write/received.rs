@@ -1,0 +1,84 @@
+//! The recipients' books.
+
+use diesel::{
+    QueryResult,
+    pg::Pg,
+    query_builder::AstPass,
+    sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+};
+use uuid::Uuid;
+
+use super::columns;
+use crate::{
+    domain::invitation::Received,
+    store::codec::{Time, folder_code, lifecycle_code, optional_time, time},
+};
+
+#[derive(Default)]
+pub(super) struct ReceivedRows<'a> {
+    recipient_id: Vec<Uuid>,
+    id: Vec<Uuid>,
+    inviter_id: Vec<Uuid>,
+    note: Vec<&'a str>,
+    lifecycle: Vec<i16>,
+    folder: Vec<i16>,
+    sequence: Vec<i64>,
+    sent_at: Vec<Time>,
+    expires_at: Vec<Time>,
+    accepted_at: Vec<Option<Time>>,
+    emailed_at: Vec<Time>,
+    reminders: Vec<bool>,
+}
+
+impl<'a> ReceivedRows<'a> {
+    pub(super) fn push(&mut self, received: &'a Received) {
+        self.recipient_id.push(received.recipient_id);
+        self.id.push(received.id);
+        self.inviter_id.push(received.inviter_id);
+        self.note.push(&received.note);
+        self.lifecycle.push(lifecycle_code(received.lifecycle));
+        self.folder.push(folder_code(received.folder));
+        self.sequence.push(received.sequence);
+        self.sent_at.push(time(received.sent_at));
+        self.expires_at.push(time(received.expires_at));
+        self.accepted_at.push(optional_time(received.accepted_at));
+        self.emailed_at.push(time(received.emailed_at));
+        self.reminders.push(received.reminders);
+    }
+
+    /// `r`: new rows.
+    pub(super) fn insert<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "r AS (INSERT INTO received (recipient_id, id, inviter_id, note, lifecycle, folder, sequence, sent_at, \
+             expires_at, accepted_at, emailed_at, reminders) SELECT w.* FROM ",
+        );
+        self.unnest(out.reborrow())?;
+        out.push_sql(" RETURNING 1)");
+        Ok(())
+    }
+
+    /// `ru`: replaced rows.
+    pub(super) fn update<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "ru AS (UPDATE received SET note = w.note, lifecycle = w.lifecycle, folder = w.folder, \
+             sequence = w.sequence, sent_at = w.sent_at, expires_at = w.expires_at, accepted_at = w.accepted_at, \
+             emailed_at = w.emailed_at, reminders = w.reminders FROM ",
+        );
+        self.unnest(out.reborrow())?;
+        out.push_sql(" WHERE received.recipient_id = w.recipient_id AND received.id = w.id RETURNING 1)");
+        Ok(())
+    }
+
+    fn unnest<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("unnest(");
+        columns!(out, SqlUuid => &self.recipient_id, SqlUuid => &self.id, SqlUuid => &self.inviter_id,
+            Text => &self.note, SmallInt => &self.lifecycle, SmallInt => &self.folder, BigInt => &self.sequence,
+            Timestamptz => &self.sent_at, Timestamptz => &self.expires_at,
+            Nullable<Timestamptz> => &self.accepted_at, Timestamptz => &self.emailed_at, Bool => &self.reminders);
+        out.push_sql(
+            ") AS w(recipient_id, id, inviter_id, note, lifecycle, folder, sequence, sent_at, expires_at, \
+             accepted_at, emailed_at, reminders)",
+        );
+        Ok(())
+    }
+}

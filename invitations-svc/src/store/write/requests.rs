@@ -1,0 +1,79 @@
+//! First answers: one that somebody else stored meanwhile is a conflict, a forgotten one gives way.
+
+use diesel::{
+    QueryResult,
+    pg::Pg,
+    query_builder::AstPass,
+    sql_types::{Array, Binary, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+};
+use uuid::Uuid;
+
+use super::columns;
+use crate::{
+    domain::request::{Outcome, StoredAnswer},
+    store::codec::{Time, optional_time, outcome_code, time},
+};
+
+#[derive(Default)]
+pub(super) struct Requests<'a> {
+    request_id: Vec<Uuid>,
+    client: Vec<&'a str>,
+    fingerprint: Vec<&'a [u8]>,
+    outcome: Vec<i16>,
+    subject: Vec<Option<Uuid>>,
+    decided_at: Vec<Time>,
+    until: Vec<Option<Time>>,
+}
+
+impl<'a> Requests<'a> {
+    pub(super) fn push(&mut self, answer: &'a StoredAnswer) {
+        let (subject, until) = match answer.outcome {
+            Outcome::Sent { id, until } => (Some(id), Some(until)),
+            Outcome::Connected | Outcome::Accepted | Outcome::Upserted | Outcome::Refused(_) => (None, None),
+        };
+        self.request_id.push(answer.key.request_id);
+        self.client.push(&answer.key.client);
+        self.fingerprint.push(&answer.key.fingerprint);
+        self.outcome.push(outcome_code(answer.outcome));
+        self.subject.push(subject);
+        self.decided_at.push(time(answer.decided_at));
+        self.until.push(optional_time(until));
+    }
+
+    /// `q`: new rows.
+    pub(super) fn insert<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "q AS (INSERT INTO request (request_id, client, fingerprint, outcome, subject, decided_at, until) \
+             SELECT w.* FROM ",
+        );
+        self.unnest(out.reborrow())?;
+        out.push_sql(" RETURNING 1)");
+        Ok(())
+    }
+
+    /// `qu`: rows of `forgotten_at` and before, replaced.
+    pub(super) fn update<'b>(
+        &'b self,
+        mut out: AstPass<'_, 'b, Pg>,
+        forgotten_at: &'b Time,
+    ) -> QueryResult<()> {
+        out.push_sql(
+            "qu AS (UPDATE request SET fingerprint = w.fingerprint, outcome = w.outcome, subject = w.subject, \
+             decided_at = w.decided_at, until = w.until FROM ",
+        );
+        self.unnest(out.reborrow())?;
+        out.push_sql(" WHERE request.request_id = w.request_id AND request.client = w.client AND request.decided_at <= ");
+        out.push_bind_param::<Timestamptz, _>(forgotten_at)?;
+        out.push_sql(" RETURNING 1)");
+        Ok(())
+    }
+
+    fn unnest<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("unnest(");
+        columns!(out, SqlUuid => &self.request_id, Text => &self.client, Binary => &self.fingerprint,
+            SmallInt => &self.outcome, Nullable<SqlUuid> => &self.subject, Timestamptz => &self.decided_at,
+            Nullable<Timestamptz> => &self.until);
+        out.push_sql(") AS w(request_id, client, fingerprint, outcome, subject, decided_at, until)");
+        Ok(())
+    }
+}

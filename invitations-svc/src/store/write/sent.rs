@@ -1,0 +1,73 @@
+//! The inviters' books.
+
+use diesel::{
+    QueryResult,
+    pg::Pg,
+    query_builder::AstPass,
+    sql_types::{Array, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+};
+use uuid::Uuid;
+
+use super::columns;
+use crate::{
+    domain::invitation::Sent,
+    store::codec::{Time, lifecycle_code, optional_time, time},
+};
+
+#[derive(Default)]
+pub(super) struct SentRows<'a> {
+    inviter_id: Vec<Uuid>,
+    id: Vec<Uuid>,
+    recipient_id: Vec<Uuid>,
+    note: Vec<&'a str>,
+    lifecycle: Vec<i16>,
+    sent_at: Vec<Time>,
+    expires_at: Vec<Time>,
+    accepted_at: Vec<Option<Time>>,
+}
+
+impl<'a> SentRows<'a> {
+    pub(super) fn push(&mut self, sent: &'a Sent) {
+        self.inviter_id.push(sent.inviter_id);
+        self.id.push(sent.id);
+        self.recipient_id.push(sent.recipient_id);
+        self.note.push(&sent.note);
+        self.lifecycle.push(lifecycle_code(sent.lifecycle));
+        self.sent_at.push(time(sent.sent_at));
+        self.expires_at.push(time(sent.expires_at));
+        self.accepted_at.push(optional_time(sent.accepted_at));
+    }
+
+    /// `s`: new rows.
+    pub(super) fn insert<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "s AS (INSERT INTO sent (inviter_id, id, recipient_id, note, lifecycle, sent_at, expires_at, accepted_at) \
+             SELECT w.* FROM ",
+        );
+        self.unnest(out.reborrow())?;
+        out.push_sql(" RETURNING 1)");
+        Ok(())
+    }
+
+    /// `su`: replaced rows.
+    pub(super) fn update<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "su AS (UPDATE sent SET note = w.note, lifecycle = w.lifecycle, sent_at = w.sent_at, \
+             expires_at = w.expires_at, accepted_at = w.accepted_at FROM ",
+        );
+        self.unnest(out.reborrow())?;
+        out.push_sql(" WHERE sent.inviter_id = w.inviter_id AND sent.id = w.id RETURNING 1)");
+        Ok(())
+    }
+
+    fn unnest<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("unnest(");
+        columns!(out, SqlUuid => &self.inviter_id, SqlUuid => &self.id, SqlUuid => &self.recipient_id,
+            Text => &self.note, SmallInt => &self.lifecycle, Timestamptz => &self.sent_at,
+            Timestamptz => &self.expires_at, Nullable<Timestamptz> => &self.accepted_at);
+        out.push_sql(
+            ") AS w(inviter_id, id, recipient_id, note, lifecycle, sent_at, expires_at, accepted_at)",
+        );
+        Ok(())
+    }
+}
