@@ -25,6 +25,11 @@ test: build ## Run all tests
 smoke: build need-grpcurl ## Call what `make run` starts with grpcurl, stop it, start it again
 	@exec $(DEV) smoke
 
+.PHONY: bench
+bench: ## Measure sends per second beside plain transactions of the same Postgres
+	cargo build --release --locked -p invitations-svc -p tests --bin invitations-svc --bin bench
+	@exec "$${CARGO_TARGET_DIR:-target}/release/bench" $(BENCH)
+
 .PHONY: check
 check: need-buf need-cargo-machete ## Format, lints, docs, protos, unused dependencies
 	cargo fmt --all --check

@@ -43,6 +43,9 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     let grpc = listeners.grpc.local_addr().map_err(|error| error.to_string())?;
     let http = listeners.http.local_addr().map_err(|error| error.to_string())?;
     let notify = notify_channel(&config)?;
+    if config.listen.tokens_file.is_none() {
+        tracing::warn!("everybody who can reach this machine's loopback may call: there is no --tokens-file");
+    }
 
     let database = Database::new(&config.database);
     let wake = Arc::new(Notify::new());

@@ -54,7 +54,7 @@ pub fn deadline_exceeded(domain: &str) -> Status {
         Code::DeadlineExceeded,
         domain,
         "DEADLINE_EXCEEDED",
-        "the deadline passed and the effect is unknown; the same request_id finds out",
+        "the deadline passed and the effect is unknown; repeating the same request finds out",
     )
 }
 

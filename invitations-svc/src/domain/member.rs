@@ -31,11 +31,20 @@ pub enum InvitationPolicy {
     KnowsMyEmail,
 }
 
-/// What a send judges of its recipient.
+/// What a send judges of its recipient: who may invite them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Addressee {
-    /// Email address.
-    pub email: String,
-    /// Who may invite the member.
-    pub invitation_policy: InvitationPolicy,
+pub enum Addressee {
+    /// Everyone.
+    Everyone,
+    /// Those who give this email address.
+    KnowsMyEmail(String),
+}
+
+impl From<&Member> for Addressee {
+    fn from(member: &Member) -> Self {
+        match member.invitation_policy {
+            InvitationPolicy::Everyone => Self::Everyone,
+            InvitationPolicy::KnowsMyEmail => Self::KnowsMyEmail(member.email.clone()),
+        }
+    }
 }

@@ -9,7 +9,7 @@ use super::{
     command::{Moment, Send},
     ids,
     invitation::{Folder, Lifecycle, Received},
-    member::{Addressee, InvitationPolicy},
+    member::Addressee,
     pair::{Open, Pair},
     refusal::Refusal,
     transition::{Answer, Changes, Decision, Event, EventKind},
@@ -18,12 +18,10 @@ use super::{
 /// The rows that a send is judged by.
 #[derive(Debug)]
 pub struct Facts<'a> {
-    /// Whether the inviter is a member.
-    pub inviter_exists: bool,
-    /// The recipient, if a member.
+    /// The inviter's quota; none where the inviter is no member.
+    pub account: Option<&'a Account>,
+    /// The recipient; none where they are no member.
     pub recipient: Option<&'a Addressee>,
-    /// The inviter's quota.
-    pub account: &'a Account,
     /// What the two have with each other.
     pub pair: &'a Pair,
     /// The pair's open invitation, whole.
@@ -32,7 +30,7 @@ pub struct Facts<'a> {
 
 /// Sends an invitation.
 pub fn send(command: &Send, facts: &Facts, moment: Moment) -> Decision {
-    let (true, Some(recipient)) = (facts.inviter_exists, facts.recipient) else {
+    let (Some(account), Some(recipient)) = (facts.account, facts.recipient) else {
         return Decision::refused(Refusal::MemberNotFound);
     };
     if facts.pair.connected_at.is_some() {
@@ -52,7 +50,7 @@ pub fn send(command: &Send, facts: &Facts, moment: Moment) -> Decision {
             answer: Ok(Answer::Connected(connected)),
         };
     }
-    let charged = facts.account.charged(moment.now, moment.policy);
+    let charged = account.charged(moment.now, moment.policy);
     match address_given(command, recipient) {
         AddressGiven::NotNeeded | AddressGiven::Right => {}
         AddressGiven::Missing => return Decision::refused(Refusal::EmailRequired),
@@ -77,13 +75,13 @@ enum AddressGiven {
 }
 
 fn address_given(command: &Send, recipient: &Addressee) -> AddressGiven {
-    match (recipient.invitation_policy, &command.recipient_email) {
-        (InvitationPolicy::Everyone, _) => AddressGiven::NotNeeded,
-        (InvitationPolicy::KnowsMyEmail, None) => AddressGiven::Missing,
-        (InvitationPolicy::KnowsMyEmail, Some(given)) if addresses::same_mailbox(given, &recipient.email) => {
+    match (recipient, &command.recipient_email) {
+        (Addressee::Everyone, _) => AddressGiven::NotNeeded,
+        (Addressee::KnowsMyEmail(_), None) => AddressGiven::Missing,
+        (Addressee::KnowsMyEmail(email), Some(given)) if addresses::same_mailbox(given, email) => {
             AddressGiven::Right
         }
-        (InvitationPolicy::KnowsMyEmail, Some(_)) => AddressGiven::Wrong,
+        (Addressee::KnowsMyEmail(_), Some(_)) => AddressGiven::Wrong,
     }
 }
 

@@ -51,7 +51,6 @@ impl<T> Entry<T> {
 /// The rows of one batch.
 #[derive(Default)]
 pub(super) struct Book {
-    members: HashSet<Uuid>,
     addressees: HashMap<Uuid, Addressee>,
     accounts: HashMap<Uuid, Entry<Account>>,
     pairs: HashMap<PairKey, Entry<Pair>>,
@@ -70,9 +69,6 @@ impl Book {
     /// Enters what was read for `command`. The first reading of a row stands: all of them are of one snapshot. Stored
     /// answers of `forgotten_at` and before do not count.
     pub(super) fn enter(&mut self, command: &Command, facts: Facts, forgotten_at: Timestamp) {
-        if facts.actor_exists {
-            self.members.insert(command.actor());
-        }
         if let (Some(addressee), Act::Send(send)) = (facts.other, &command.act) {
             self.addressees.insert(send.recipient_id, addressee);
         }
@@ -141,18 +137,9 @@ impl Book {
 
     fn send(&self, act: &crate::domain::command::Send, moment: Moment) -> Decision {
         let pair = self.pair(PairKey::of(act.inviter_id, act.recipient_id));
-        let unused;
-        let account = match self.accounts.get(&act.inviter_id) {
-            Some(entry) => &entry.row,
-            None => {
-                unused = Account::unused(act.inviter_id);
-                &unused
-            }
-        };
         let facts = send::Facts {
-            inviter_exists: self.members.contains(&act.inviter_id),
+            account: self.accounts.get(&act.inviter_id).map(|entry| &entry.row),
             recipient: self.addressees.get(&act.recipient_id),
-            account,
             pair: &pair,
             open: pair
                 .open
@@ -204,12 +191,10 @@ impl Book {
         self.connected.extend(connected);
         self.events.extend(event);
         for member in members {
-            self.members.insert(member.member_id);
-            let addressee = Addressee {
-                email: member.email.clone(),
-                invitation_policy: member.invitation_policy,
-            };
-            self.addressees.insert(member.member_id, addressee);
+            // Its account is made beside it, unless it has one.
+            let account = Entry::read(Account::unused(member.member_id));
+            self.accounts.entry(member.member_id).or_insert(account);
+            self.addressees.insert(member.member_id, Addressee::from(&member));
             self.upserted.insert(member.member_id, member);
         }
     }

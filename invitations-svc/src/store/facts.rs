@@ -18,7 +18,7 @@ use crate::domain::{
     account::Account,
     command::RequestKey,
     invitation::Received,
-    member::Addressee,
+    member::{Addressee, InvitationPolicy},
     pair::{Open, Pair, PairKey},
     request::StoredAnswer,
 };
@@ -41,11 +41,9 @@ pub struct FactKey<'a> {
 pub struct Facts {
     /// The answer to an earlier call of this request.
     pub answered: Option<StoredAnswer>,
-    /// Whether the actor is a member.
-    pub actor_exists: bool,
     /// The other member that the command names.
     pub other: Option<Addressee>,
-    /// The actor's account.
+    /// The actor's account; every member has one.
     pub account: Option<Account>,
     /// The pair of the actor and the other member, named or found through the invitation.
     pub pair: Option<Pair>,
@@ -100,8 +98,8 @@ prepared!(
             Nullable<Timestamptz>,
             Nullable<Timestamptz>
         ),
-        // members
-        (Bool, Nullable<SmallInt>, Nullable<Text>),
+        // the other member
+        (Nullable<SmallInt>, Nullable<Text>),
         // account
         (Nullable<BigInt>, Nullable<Binary>, Nullable<Integer>),
         // pair
@@ -142,7 +140,7 @@ type RequestRow = (
     Option<Time>,
     Option<Time>,
 );
-type MemberRow = (bool, Option<i16>, Option<String>);
+type MemberRow = (Option<i16>, Option<String>);
 type AccountRow = (Option<i64>, Option<Vec<u8>>, Option<i32>);
 type PairRow = (
     Option<Uuid>,
@@ -174,7 +172,7 @@ impl QueryFragment<Pg> for Statement<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
             "SELECT k.ord, q.fingerprint, q.outcome, q.subject, q.decided_at, q.until, \
-             ma.member_id IS NOT NULL, mo.invitation_policy, mo.email, \
+             mo.invitation_policy, CASE WHEN mo.invitation_policy = 2 THEN mo.email END, \
              a.version, a.sends, a.lifetime_sends, \
              p.lo, p.hi, p.version, p.connected_at, p.open_id, p.open_from_lo, p.open_until, p.lo_sends, p.hi_sends, \
              r.recipient_id, r.id, r.inviter_id, r.note, r.lifecycle, r.folder, r.sequence, r.sent_at, r.expires_at, \
@@ -194,7 +192,6 @@ impl QueryFragment<Pg> for Statement<'_> {
             ") WITH ORDINALITY AS k(actor, other, invitation, request_id, client, ord) \
              LEFT JOIN request q ON q.request_id = k.request_id AND q.client = k.client \
              LEFT JOIN received n ON n.recipient_id = k.actor AND n.id = k.invitation \
-             LEFT JOIN member ma ON ma.member_id = k.actor \
              LEFT JOIN member mo ON mo.member_id = k.other \
              LEFT JOIN account a ON a.member_id = k.actor \
              LEFT JOIN pair p ON p.lo = least(k.actor, coalesce(k.other, n.inviter_id)) \
@@ -209,18 +206,10 @@ impl QueryFragment<Pg> for Statement<'_> {
 }
 
 fn read(key: &FactKey, row: Row) -> QueryResult<Facts> {
-    let (_, request, (actor_exists, other_policy, other_email), account, pair, received) = row;
-    let other = match (other_policy, other_email) {
-        (Some(code), Some(email)) => Some(Addressee {
-            email,
-            invitation_policy: policy(code)?,
-        }),
-        _ => None,
-    };
+    let (_, request, other, account, pair, received) = row;
     Ok(Facts {
         answered: read_answer(key, request)?,
-        actor_exists,
-        other,
+        other: read_addressee(other)?,
         account: read_account(key.actor, account)?,
         pair: read_pair(pair)?,
         received: read_received(received)?,
@@ -240,6 +229,17 @@ fn read_answer(key: &FactKey, row: RequestRow) -> QueryResult<Option<StoredAnswe
         },
         outcome: outcome(code, subject, until.map(Time::to_jiff))?,
         decided_at: decided_at.to_jiff(),
+    }))
+}
+
+fn read_addressee(row: MemberRow) -> QueryResult<Option<Addressee>> {
+    let (Some(code), email) = row else {
+        return Ok(None);
+    };
+    Ok(Some(match (policy(code)?, email) {
+        (InvitationPolicy::Everyone, _) => Addressee::Everyone,
+        (InvitationPolicy::KnowsMyEmail, Some(email)) => Addressee::KnowsMyEmail(email),
+        (InvitationPolicy::KnowsMyEmail, None) => return Err(impossible("email")),
     }))
 }
 

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::*;
 use crate::domain::{
     command::Accept,
+    member::InvitationPolicy,
     pair::PairKey,
     policy::Policy,
     send_log::SendLog,
@@ -91,14 +92,13 @@ impl Case {
             lifetime_sends: self.sends_today,
             ..Account::unused(ADA)
         };
-        let recipient = Addressee {
-            email: "ben@example.com".to_owned(),
-            invitation_policy: self.policy,
+        let recipient = match self.policy {
+            InvitationPolicy::Everyone => Addressee::Everyone,
+            InvitationPolicy::KnowsMyEmail => Addressee::KnowsMyEmail("ben@example.com".to_owned()),
         };
         let facts = Facts {
-            inviter_exists: self.inviter_exists,
+            account: self.inviter_exists.then_some(&account),
             recipient: self.recipient_exists.then_some(&recipient),
-            account: &account,
             pair: &pair,
             open: open.as_ref(),
         };
@@ -310,7 +310,7 @@ proptest! {
     #[test]
     fn two_members_never_get_out_of_step(steps in steps()) {
         let policy = Policy { quota_day: 5, ..Policy::default() };
-        let recipient = Addressee { email: "x@example.com".to_owned(), invitation_policy: InvitationPolicy::Everyone };
+        let recipient = Addressee::Everyone;
         let mut pair = Pair::strangers(PairKey::of(ADA, BEN));
         let mut accounts = [Account::unused(ADA), Account::unused(BEN)];
         let mut rows: std::collections::HashMap<Uuid, Received> = std::collections::HashMap::new();
@@ -329,7 +329,7 @@ proptest! {
                     (act.inviter_id, act.recipient_id) = if by_ben { (BEN, ADA) } else { (ADA, BEN) };
                     let open = pair.open.and_then(|open| rows.get(&open.id));
                     let account = &accounts[usize::from(by_ben)];
-                    send(&act, &Facts { inviter_exists: true, recipient: Some(&recipient), account, pair: &pair, open }, moment)
+                    send(&act, &Facts { account: Some(account), recipient: Some(&recipient), pair: &pair, open }, moment)
                 }
                 Step::Accept(by_ben) => {
                     let actor = if by_ben { BEN } else { ADA };
