@@ -1,0 +1,229 @@
+//! What operators rely on: a shutdown that ends, logs without personal data, migrations that go back, clear refusals.
+
+use std::{process::Command, time::Duration};
+
+use diesel::{Connection, PgConnection, RunQueryDsl, connection::SimpleConnection, sql_query};
+use proto::invitations::v1::{Member, SendInvitationRequest};
+use tests::{
+    clients::{id, member},
+    cluster, http, mail,
+    processes::{self, Launch},
+    system::{LINK_KEY, System},
+};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tonic::Code;
+
+fn invitations(hint: &str, directory: &std::path::Path) -> Launch {
+    Launch::new("invitations-svc", directory)
+        .flag("--database-url", cluster::database(hint).url)
+        .flag("--link-keys", LINK_KEY)
+        .flag("--relay", "off")
+}
+
+#[tokio::test]
+async fn a_peer_that_says_nothing_does_not_hold_up_a_shutdown() {
+    let directory = tempfile::tempdir().expect("there is room for files");
+    let mut service = invitations("silent", directory.path())
+        .flag("--shutdown-ms", "500")
+        .start()
+        .await;
+    let silent = TcpStream::connect(service.grpc()).await.expect("it listens");
+    let mut half = TcpStream::connect(service.grpc()).await.expect("it listens");
+    half.write_all(b"PRI * HT").await.expect("sent");
+    let status = service.stop().await.expect("it ends by itself");
+    assert!(status.success(), "{status}");
+    drop((silent, half));
+}
+
+#[tokio::test]
+async fn a_call_under_way_is_answered_before_a_shutdown() {
+    let directory = tempfile::tempdir().expect("there is room for files");
+    let database = cluster::database("drain");
+    let mut service = Launch::new("invitations-svc", directory.path())
+        .flag("--database-url", &database.url)
+        .flag("--link-keys", LINK_KEY)
+        .flag("--relay", "off")
+        .start()
+        .await;
+    let clients = tests::clients::Invitations::at(service.grpc());
+    let [ada, ben, cleo] = clients.new_members(["Ada", "Ben", "Cleo"]).await;
+    clients.invite(&ada, &ben).await;
+    let mut holder = database.connect();
+    holder
+        .batch_execute("BEGIN; SELECT 1 FROM account FOR UPDATE")
+        .expect("locked");
+    let call = tokio::spawn({
+        let (clients, ada, cleo) = (clients.clone(), ada.clone(), cleo.clone());
+        async move { clients.send(&ada, &cleo).await }
+    });
+    until_somebody_waits_for_a_lock(&database.url).await;
+    let stopping = tokio::spawn(async move { service.stop().await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    holder.batch_execute("COMMIT").expect("unlocked");
+    call.await.expect("no panic").expect("the call is answered");
+    assert!(
+        stopping
+            .await
+            .expect("no panic")
+            .expect("it ends by itself")
+            .success()
+    );
+}
+
+async fn until_somebody_waits_for_a_lock(url: &str) {
+    let mut connection = PgConnection::establish(url).expect("reachable");
+    let waiting =
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while sql_query(waiting).execute(&mut connection).expect("asked") == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn no_log_line_has_a_name_an_address_a_text_or_a_token() {
+    let system = System::start_with(
+        "canaries",
+        |launch| launch.flag("--log-level", "debug"),
+        |launch| launch.flag("--log-level", "debug"),
+    )
+    .await;
+    let clients = system.clients();
+    let canary = |name: &str, email: &str| Member {
+        name: name.to_owned(),
+        email: email.to_owned(),
+        ..member("")
+    };
+    let ada = canary("Canaryname Adler", "canaryada@example.com");
+    let ben = canary("Canaryname Berger", "canaryben@example.com");
+    clients
+        .upsert(vec![ada.clone(), ben.clone()])
+        .await
+        .expect("taken");
+    let message = SendInvitationRequest {
+        inviter_id: ada.member_id.clone(),
+        recipient_id: ben.member_id.clone(),
+        note: "canarynote".to_owned(),
+        recipient_email: "canaryguess@example.com".to_owned(),
+        request_id: id(),
+        ..SendInvitationRequest::default()
+    };
+    clients.send_with(message.clone()).await.expect("sent");
+    let wrong = SendInvitationRequest {
+        note: "canarynote\0".to_owned(),
+        ..message
+    };
+    assert_eq!(
+        clients.send_with(wrong).await.expect_err("wrong").code(),
+        Code::InvalidArgument
+    );
+    let found = mail::wait_for(&system.mail(), &ben.email, 1, Duration::from_secs(30))
+        .await
+        .expect("it comes");
+    let link = found[0]
+        .link(&system.invitations.page("/i/"))
+        .expect("it has the link")
+        .to_owned();
+    http::get(&link).await.expect("it answers");
+    http::post(&format!("{link}/accept"), &[])
+        .await
+        .expect("it answers");
+    mail::wait_for(&system.mail(), &ada.email, 1, Duration::from_secs(30))
+        .await
+        .expect("it comes");
+
+    let token = link.rsplit('/').next().expect("a link has a token");
+    for log in [system.invitations.log(), system.notify.log()] {
+        assert!(log.lines().count() > 3, "the services log something");
+        for line in log.lines() {
+            let found = line.to_lowercase().contains("canary") || line.contains(token);
+            assert!(!found, "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_migration_goes_back_and_forth() {
+    for (service, hint) in [("invitations-svc", "back_i"), ("notify-svc", "back_n")] {
+        let database = cluster::database(hint);
+        let directory = format!("{}/../{service}/migrations", env!("CARGO_MANIFEST_DIR"));
+        let mut migrations: Vec<_> = std::fs::read_dir(directory)
+            .expect("there are migrations")
+            .flatten()
+            .map(|entry| entry.path())
+            .collect();
+        migrations.sort();
+        let read = |path: &std::path::Path| std::fs::read_to_string(path).expect("a script");
+        let mut connection = database.connect();
+        let mut shapes = Vec::new();
+        for _ in 0..2 {
+            for migration in &migrations {
+                connection
+                    .batch_execute(&read(&migration.join("up.sql")))
+                    .expect("it goes forth");
+            }
+            shapes.push(relations(&mut connection));
+            for migration in migrations.iter().rev() {
+                connection
+                    .batch_execute(&read(&migration.join("down.sql")))
+                    .expect("it goes back");
+            }
+            assert_eq!(relations(&mut connection), 0, "{service}: nothing is left");
+        }
+        assert!(shapes[0] > 0);
+        assert_eq!(shapes[0], shapes[1]);
+    }
+}
+
+/// How many tables, indexes and functions there are.
+fn relations(connection: &mut PgConnection) -> i64 {
+    #[derive(diesel::QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        count: i64,
+    }
+    let query = "SELECT (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                         WHERE n.nspname = 'public') \
+                 + (SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
+                    WHERE n.nspname = 'public') AS count";
+    let row: Count = sql_query(query).get_result(connection).expect("counted");
+    row.count
+}
+
+/// What a binary says on its way out, and that it does not start.
+fn refusal(binary: &str, verb: &str, flags: &[&str]) -> String {
+    let output = Command::new(processes::binary(binary).expect("built"))
+        .arg(verb)
+        .args(flags)
+        .env_clear()
+        .output()
+        .expect("it runs");
+    assert!(!output.status.success(), "{binary} {verb} {flags:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_wrong_setting_is_named_before_anything_starts() {
+    let database = ["--database-url", "postgres:///x?host=/nowhere"];
+    let keys = ["--link-keys", LINK_KEY];
+    for verb in ["serve", "check-config"] {
+        let open = [&database[..], &keys, &["--grpc-addr", "0.0.0.0:0"]].concat();
+        assert!(refusal("invitations-svc", verb, &open).contains("--tokens-file"));
+        let short = [&database[..], &["--link-keys", "short"]].concat();
+        let said = refusal("invitations-svc", verb, &short);
+        assert!(
+            said.contains("--link-keys") && said.contains("openssl rand"),
+            "{said}"
+        );
+        let remote = [
+            &["--database-url", "postgres://u:hunter2@db.example/x"][..],
+            &keys,
+        ]
+        .concat();
+        let said = refusal("invitations-svc", verb, &remote);
+        assert!(
+            said.contains("verify-full") && !said.contains("hunter2"),
+            "{said}"
+        );
+    }
+    assert!(refusal("invitations-svc", "serve", &keys).contains("--database-url"));
+}
