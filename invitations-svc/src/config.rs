@@ -17,6 +17,9 @@ use crate::{
     workers::relay::RelaySwitch,
 };
 
+/// Longest wait of a committer for a row that somebody else holds, in milliseconds: below the time that a call has.
+const LOCK_TIMEOUT_MS: &str = "2000";
+
 /// The settings of invitations-svc.
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "invitations-svc", version)]
@@ -134,6 +137,7 @@ impl Config {
                     "statement_timeout".to_owned(),
                     self.database.statement_timeout_ms.to_string(),
                 ));
+                session.push(("lock_timeout".to_owned(), LOCK_TIMEOUT_MS.to_owned()));
                 Ok(Checked {
                     identities,
                     keys,

@@ -84,6 +84,13 @@ struct Job {
     answer: oneshot::Sender<Decided>,
 }
 
+impl Job {
+    /// Whether its deadline is still to come and its caller still there.
+    fn is_waited_for(&self) -> bool {
+        self.deadline > Instant::now() && !self.answer.is_closed()
+    }
+}
+
 /// The queues.
 #[derive(Clone)]
 pub struct Ledger {

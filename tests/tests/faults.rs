@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use diesel::{Connection, RunQueryDsl, sql_query};
+use diesel::{Connection, RunQueryDsl, connection::SimpleConnection, sql_query};
 use proto::invitations::v1::{Member, SendInvitationRequest, SendInvitationResponse};
 use tests::{
     clients::{Invitations, id, member, reason},
@@ -283,4 +283,30 @@ async fn a_send_whose_deadline_passed_in_the_queue_is_never_done() {
     };
     assert_eq!(sent_to(&people[3]), 0, "it waited in the queue");
     assert_eq!(local.spent(&people[0]), 1 + sent_to(&people[2]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_somebody_keeps_holds_up_its_own_rows_only_for_a_while() {
+    let local = Local::start("kept_lock", &["--committers", "1"]).await;
+    let clients = local.clients();
+    let people = members(&clients, 6).await;
+    clients.invite(&people[0], &people[1]).await;
+    let mut holder = local.database.connect();
+    let lock = format!(
+        "BEGIN; SELECT 1 FROM account WHERE member_id = '{}' FOR UPDATE",
+        people[0]
+    );
+    holder.batch_execute(&lock).expect("locked");
+    let held_up = clients
+        .send(&people[0], &people[2])
+        .await
+        .expect_err("its account is locked");
+    assert_eq!(held_up.code(), Code::DeadlineExceeded);
+    clients.invite(&people[3], &people[4]).await;
+    holder.batch_execute("COMMIT").expect("unlocked");
+    clients.invite(&people[0], &people[5]).await;
+    assert_eq!(
+        local.spent(&people[0]),
+        clients.outbox(&people[0]).await.expect("listed").len() as i64
+    );
 }

@@ -3,7 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc::Receiver},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use diesel::{PgConnection, r2d2::ConnectionManager};
@@ -52,59 +52,51 @@ impl Committer {
     fn take(&self, first: Job) -> Vec<Job> {
         let mut jobs = vec![first];
         jobs.extend(self.queue.try_iter().take(self.batch - 1));
-        let now = Instant::now();
-        jobs.retain(|job| job.deadline > now && !job.answer.is_closed());
+        jobs.retain(Job::is_waited_for);
         jobs
     }
 
-    fn settle(&self, jobs: Vec<Job>, db: &mut Option<Db>) {
-        if jobs.is_empty() {
-            return;
+    /// Commits all of them; if that is refused, once more under locks; then one by one, so that a bad command cannot
+    /// fail its neighbours. Those whose deadline passes meanwhile are left undone.
+    fn settle(&self, mut jobs: Vec<Job>, db: &mut Option<Db>) {
+        for commit in [commit, commit_locked] {
+            if jobs.is_empty() {
+                return;
+            }
+            metrics::histogram!("ledger_batch_commands").record(jobs.len() as f64);
+            let commands: Vec<&Command> = jobs.iter().map(|job| &job.command).collect();
+            match self.attempt(&commands, db, commit) {
+                Ok(decided) => return answer(jobs, decided),
+                Err(Failure::Refused(_)) => {
+                    metrics::counter!("ledger_refused_batches_total").increment(1);
+                    jobs.retain(Job::is_waited_for);
+                }
+                Err(failure) => return give_up(jobs, &failure),
+            }
         }
-        metrics::histogram!("ledger_batch_commands")
-            .record(f64::from(u32::try_from(jobs.len()).unwrap_or(u32::MAX)));
-        let commands: Vec<&Command> = jobs.iter().map(|job| &job.command).collect();
-        let decided = self.decide(&commands, db);
-        for (job, decided) in jobs.into_iter().zip(decided) {
-            // Nobody may be waiting any more; what is committed is committed.
-            let _ = job.answer.send(decided);
-        }
-    }
-
-    fn decide(&self, commands: &[&Command], db: &mut Option<Db>) -> Vec<Decided> {
-        match self.attempt(commands, db, commit) {
-            Ok(answers) => answers,
-            Err(Failure::Refused(_)) => self.decide_again(commands, db),
-            Err(failure) => give_up(commands, &failure),
-        }
-    }
-
-    /// All of them once more under locks; then one by one, so that a bad command cannot fail its neighbours.
-    fn decide_again(&self, commands: &[&Command], db: &mut Option<Db>) -> Vec<Decided> {
-        metrics::counter!("ledger_redo_total", "how" => "locked").increment(1);
-        match self.attempt(commands, db, commit_locked) {
-            Ok(answers) => answers,
-            Err(Failure::Refused(_)) => commands
-                .iter()
-                .map(|command| self.decide_alone(command, db))
-                .collect(),
-            Err(failure) => give_up(commands, &failure),
+        for job in jobs {
+            if job.is_waited_for() {
+                let decided = self.decide_alone(&job, db);
+                answer(vec![job], vec![decided]);
+            }
         }
     }
 
-    fn decide_alone(&self, command: &Command, db: &mut Option<Db>) -> Decided {
-        metrics::counter!("ledger_redo_total", "how" => "alone").increment(1);
-        let mut last = None;
-        for _ in 0..ALONE {
-            match self.attempt(&[command], db, commit_locked) {
+    fn decide_alone(&self, job: &Job, db: &mut Option<Db>) -> Decided {
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            match self.attempt(&[&job.command], db, commit_locked) {
                 Ok(mut answers) => return answers.pop().expect("one command, one answer"),
-                Err(failure @ Failure::Refused(_)) => last = Some(failure),
+                Err(Failure::Refused(_)) if tried < ALONE && job.is_waited_for() => {}
+                Err(failure @ Failure::Refused(_)) => {
+                    let actor = job.command.actor();
+                    tracing::error!(%actor, error = %failure, "a command cannot be committed; its caller got INTERNAL");
+                    return Err(LedgerError::Refused);
+                }
                 Err(failure) => return Err(outcome_of(&failure)),
             }
         }
-        let failure = last.expect("tried at least once");
-        tracing::error!(actor = %command.actor(), error = %failure, "a command cannot be committed; its caller got an error");
-        Err(LedgerError::Refused)
     }
 
     /// Runs `commit` with a connection. One that was lost before the write is replaced once.
@@ -150,9 +142,17 @@ impl Committer {
     }
 }
 
-fn give_up(commands: &[&Command], failure: &Failure) -> Vec<Decided> {
-    tracing::warn!(commands = commands.len(), error = %failure, "a batch was given up; its callers got UNAVAILABLE");
-    commands.iter().map(|_| Err(outcome_of(failure))).collect()
+fn answer(jobs: Vec<Job>, decided: Vec<Decided>) {
+    for (job, decided) in jobs.into_iter().zip(decided) {
+        // Nobody may be waiting any more; what is committed is committed.
+        let _ = job.answer.send(decided);
+    }
+}
+
+fn give_up(jobs: Vec<Job>, failure: &Failure) {
+    tracing::warn!(commands = jobs.len(), error = %failure, "a batch was given up; its callers got UNAVAILABLE");
+    let decided = jobs.iter().map(|_| Err(outcome_of(failure))).collect();
+    answer(jobs, decided);
 }
 
 fn outcome_of(failure: &Failure) -> LedgerError {
