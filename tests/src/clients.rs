@@ -87,6 +87,17 @@ impl Invitations {
         ids
     }
 
+    /// Creates `count` new members, and answers their ids. Panics where that is refused.
+    pub async fn crowd(&self, count: usize) -> Vec<String> {
+        let members: Vec<Member> = (0..count)
+            .map(|number| member(&format!("Member {number}")))
+            .collect();
+        for some in members.chunks(100) {
+            self.upsert(some.to_vec()).await.expect("members are taken");
+        }
+        members.into_iter().map(|member| member.member_id).collect()
+    }
+
     /// Creates or replaces members.
     pub async fn upsert(&self, members: Vec<Member>) -> Result<Vec<Member>, Status> {
         let message = UpsertMembersRequest {

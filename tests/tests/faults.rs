@@ -10,13 +10,14 @@ use std::{
 };
 
 use diesel::{Connection, RunQueryDsl, connection::SimpleConnection, sql_query};
-use proto::invitations::v1::{Member, SendInvitationRequest, SendInvitationResponse};
+use proto::invitations::v1::{SendInvitationRequest, SendInvitationResponse};
+use tempfile::TempDir;
 use tests::{
-    clients::{Invitations, id, member, reason},
-    cluster::Cluster,
+    clients::{Invitations, id, reason},
+    cluster::{Cluster, TestDatabase},
     local::Local,
     mail,
-    processes::Launch,
+    processes::{Launch, Service},
     system::{LINK_KEY, System},
 };
 use tonic::{Code, Request};
@@ -28,16 +29,6 @@ fn message(inviter: &str, recipient: &str) -> SendInvitationRequest {
         request_id: id(),
         ..SendInvitationRequest::default()
     }
-}
-
-async fn members(clients: &Invitations, count: usize) -> Vec<String> {
-    let members: Vec<Member> = (0..count)
-        .map(|number| member(&format!("Member {number}")))
-        .collect();
-    for some in members.chunks(100) {
-        clients.upsert(some.to_vec()).await.expect("members are taken");
-    }
-    members.into_iter().map(|member| member.member_id).collect()
 }
 
 /// What a load asked for and what it was answered.
@@ -92,7 +83,7 @@ async fn a_kill_under_load_loses_and_doubles_nothing() {
     )
     .await;
     let clients = system.clients();
-    let people = members(&clients, INVITERS + 400).await;
+    let people = clients.crowd(INVITERS + 400).await;
     let mut asked = Vec::new();
     let mut answered = HashMap::new();
     let mut unanswered = 0;
@@ -171,19 +162,23 @@ fn count(connection: &mut diesel::PgConnection, query: &str) -> usize {
     row.count.try_into().expect("a count")
 }
 
+/// The service on a database that may go away, and where its log is.
+async fn alone(database: &TestDatabase) -> (Service, TempDir) {
+    let directory = tempfile::tempdir().expect("there is room for files");
+    let launch = Launch::new("invitations-svc", directory.path())
+        .flag("--database-url", &database.url)
+        .flag("--link-keys", LINK_KEY)
+        .flag("--relay", "off");
+    (launch.start().await, directory)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_database_the_service_says_so_and_recovers_by_itself() {
     let cluster = Cluster::temporary().expect("there is a Postgres");
     let database = cluster.database("down").expect("made");
-    let directory = tempfile::tempdir().expect("there is room for files");
-    let service = Launch::new("invitations-svc", directory.path())
-        .flag("--database-url", &database.url)
-        .flag("--link-keys", LINK_KEY)
-        .flag("--relay", "off")
-        .start()
-        .await;
+    let (service, _directory) = alone(&database).await;
     let clients = Invitations::at(service.grpc());
-    let people = members(&clients, 3).await;
+    let people = clients.crowd(3).await;
     clients.invite(&people[0], &people[1]).await;
     cluster.stop();
     let status = clients
@@ -219,15 +214,9 @@ async fn without_its_database_the_service_says_so_and_recovers_by_itself() {
 async fn a_restart_of_the_database_costs_no_idle_client_a_call() {
     let cluster = Cluster::temporary().expect("there is a Postgres");
     let database = cluster.database("restart").expect("made");
-    let directory = tempfile::tempdir().expect("there is room for files");
-    let service = Launch::new("invitations-svc", directory.path())
-        .flag("--database-url", &database.url)
-        .flag("--link-keys", LINK_KEY)
-        .flag("--relay", "off")
-        .start()
-        .await;
+    let (service, _directory) = alone(&database).await;
     let clients = Invitations::at(service.grpc());
-    let people = members(&clients, 12).await;
+    let people = clients.crowd(12).await;
     clients.invite(&people[0], &people[1]).await;
     cluster.restart().expect("it comes back");
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -243,7 +232,7 @@ async fn a_restart_of_the_database_costs_no_idle_client_a_call() {
 async fn a_send_whose_deadline_passed_in_the_queue_is_never_done() {
     let local = Local::start("deadline", &["--committers", "1", "--commit-batch", "1"]).await;
     let clients = local.clients();
-    let people = members(&clients, 4).await;
+    let people = clients.crowd(4).await;
     clients.invite(&people[0], &people[1]).await;
     let mut holder = local.database.connect();
     holder
@@ -289,7 +278,7 @@ async fn a_send_whose_deadline_passed_in_the_queue_is_never_done() {
 async fn a_lock_that_somebody_keeps_holds_up_its_own_rows_only_for_a_while() {
     let local = Local::start("kept_lock", &["--committers", "1"]).await;
     let clients = local.clients();
-    let people = members(&clients, 6).await;
+    let people = clients.crowd(6).await;
     clients.invite(&people[0], &people[1]).await;
     let mut holder = local.database.connect();
     let lock = format!(

@@ -3,10 +3,10 @@
 use std::{collections::HashSet, future::Future, sync::Arc};
 
 use proto::invitations::v1::{
-    Member, SendInvitationRequest, SendInvitationResponse, SentState, send_invitation_response::Outcome,
+    SendInvitationRequest, SendInvitationResponse, SentState, send_invitation_response::Outcome,
 };
 use tests::{
-    clients::{Invitations, id, member, reason},
+    clients::{Invitations, id, reason},
     files,
     local::Local,
     processes::{Launch, Service},
@@ -73,17 +73,6 @@ fn reasons(results: &[Sent]) -> Vec<String> {
         .collect()
 }
 
-async fn members(clients: &Invitations, count: usize) -> Vec<String> {
-    let members: Vec<Member> = (0..count)
-        .map(|number| member(&format!("Member {number}")))
-        .collect();
-    let ids = members.iter().map(|member| member.member_id.clone()).collect();
-    for some in members.chunks(100) {
-        clients.upsert(some.to_vec()).await.expect("members are taken");
-    }
-    ids
-}
-
 /// Two processes of the service on one database.
 async fn two_services(hint: &str, flags: &[(&str, &str)]) -> (Local, [Service; 2]) {
     let local = Local::start(hint, &[]).await;
@@ -105,7 +94,7 @@ async fn two_services(hint: &str, flags: &[(&str, &str)]) -> (Local, [Service; 2
 async fn of_32_sends_of_one_pair_one_makes_the_invitation_and_costs_a_unit() {
     let local = Local::start("one_pair", &["--pair-sends", "1"]).await;
     let clients = local.clients();
-    let people = members(&clients, 2).await;
+    let people = clients.crowd(2).await;
     let results = released_together((0..32).map(|_| send(&clients, &people[0], &people[1], id()))).await;
     let made: Vec<String> = results.iter().filter_map(invitation_id).collect();
     assert_eq!(made.len(), 1);
@@ -120,7 +109,7 @@ async fn of_32_sends_of_one_pair_one_makes_the_invitation_and_costs_a_unit() {
 async fn one_request_sent_32_times_at_once_is_one_send_with_one_answer() {
     let (local, services) = two_services("one_request", &[]).await;
     let clients = services.each_ref().map(|service| Invitations::at(service.grpc()));
-    let people = members(&clients[0], 2).await;
+    let people = clients[0].crowd(2).await;
     let request = id();
     let calls = (0..32).map(|number| send(&clients[number % 2], &people[0], &people[1], request.clone()));
     let results = released_together(calls).await;
@@ -141,7 +130,7 @@ async fn one_request_id_never_stands_for_two_requests() {
     const ROUNDS: usize = 40;
     let (local, services) = two_services("two_bodies", &[]).await;
     let clients = services.each_ref().map(|service| Invitations::at(service.grpc()));
-    let people = members(&clients[0], 4 * ROUNDS).await;
+    let people = clients[0].crowd(4 * ROUNDS).await;
     let calls = people.chunks(4).flat_map(|four| {
         let request = id();
         [
@@ -161,7 +150,7 @@ async fn one_request_id_never_stands_for_two_requests() {
 }
 
 async fn check_quota_of_10(clients: &[Invitations], local: &Local) {
-    let people = members(&clients[0], 33).await;
+    let people = clients[0].crowd(33).await;
     let calls = (0..32).map(|number| {
         send(
             &clients[number % clients.len()],
@@ -204,7 +193,7 @@ async fn crossing_invitations_always_connect_with_one_acceptance() {
     const PAIRS: usize = 200;
     let (local, services) = two_services("crossing", &[]).await;
     let clients = services.each_ref().map(|service| Invitations::at(service.grpc()));
-    let people = members(&clients[0], 2 * PAIRS).await;
+    let people = clients[0].crowd(2 * PAIRS).await;
     let calls = people.chunks(2).enumerate().flat_map(|(number, two)| {
         let near = &clients[number % 2];
         // Half of the pairs cross between the processes, half within one.
@@ -245,7 +234,7 @@ async fn crossing_invitations_always_connect_with_one_acceptance() {
 async fn an_invitation_accepted_32_times_at_once_connects_once() {
     let (local, services) = two_services("accept_twice", &[]).await;
     let clients = services.each_ref().map(|service| Invitations::at(service.grpc()));
-    let people = members(&clients[0], 2).await;
+    let people = clients[0].crowd(2).await;
     let invitation = clients[0].invite(&people[0], &people[1]).await;
     let calls = (0..32).map(|number| {
         let (clients, recipient) = (clients[number % 2].clone(), people[1].clone());
@@ -271,7 +260,7 @@ async fn an_invitation_accepted_32_times_at_once_connects_once() {
 async fn a_command_that_the_database_refuses_fails_alone() {
     let local = Local::start("poison", &[]).await;
     let clients = local.clients();
-    let people = members(&clients, 41).await;
+    let people = clients.crowd(41).await;
     local.execute("ALTER TABLE sent ADD CONSTRAINT poison CHECK (note <> 'poison')");
     let calls = (0..40).map(|number| {
         let clients = clients.clone();

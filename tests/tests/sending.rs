@@ -33,18 +33,6 @@ async fn sent(clients: &Invitations, message: SendInvitationRequest) -> SentInvi
     }
 }
 
-/// Members, each of its own, as many as asked for.
-async fn members(clients: &Invitations, count: usize) -> Vec<String> {
-    let members: Vec<Member> = (0..count)
-        .map(|number| member(&format!("Member {number}")))
-        .collect();
-    let ids = members.iter().map(|member| member.member_id.clone()).collect();
-    for some in members.chunks(100) {
-        clients.upsert(some.to_vec()).await.expect("members are taken");
-    }
-    ids
-}
-
 fn limit_reached(result: Result<impl std::fmt::Debug, Status>) -> bool {
     match result {
         Ok(_) => false,
@@ -239,7 +227,7 @@ async fn an_invitation_expires_180_days_after_its_last_send() {
 async fn the_day_s_quota_is_exact_and_rolls() {
     let local = Local::start("day", &["--quota-day", "3"]).await;
     let clients = local.clients();
-    let people = members(&clients, 10).await;
+    let people = clients.crowd(10).await;
     let ada = &people[0];
     for recipient in &people[1..=3] {
         clients.invite(ada, recipient).await;
@@ -270,7 +258,7 @@ async fn the_week_s_and_the_lifetime_s_quota_hold_too() {
     )
     .await;
     let clients = local.clients();
-    let people = members(&clients, 10).await;
+    let people = clients.crowd(10).await;
     let ada = &people[0];
     clients.invite(ada, &people[1]).await;
     clients.invite(ada, &people[2]).await;

@@ -14,7 +14,7 @@ use super::{
 use crate::domain::invitation::{Folder, Lifecycle, Received, Sent};
 
 type SentRow = (Uuid, Uuid, Uuid, String, i16, Time, Time, Option<Time>);
-type ReceivedRow = (
+pub(super) type ReceivedRow = (
     Uuid,
     Uuid,
     Uuid,
@@ -103,7 +103,7 @@ fn read_sent(row: SentRow) -> QueryResult<Sent> {
     })
 }
 
-fn read_received(row: ReceivedRow) -> QueryResult<Received> {
+pub(super) fn read_received(row: ReceivedRow) -> QueryResult<Received> {
     let (
         recipient_id,
         id,

@@ -11,7 +11,8 @@ use diesel::{
 use uuid::Uuid;
 
 use super::{
-    codec::{Time, folder, impossible, lifecycle, outcome, policy, sends_from_bytes},
+    books,
+    codec::{Time, impossible, outcome, policy, sends_from_bytes},
     prepared::prepared,
 };
 use crate::domain::{
@@ -295,8 +296,8 @@ fn read_received(row: ReceivedRow) -> QueryResult<Option<Received>> {
         Some(id),
         Some(inviter_id),
         Some(note),
-        Some(lifecycle_code),
-        Some(folder_code),
+        Some(lifecycle),
+        Some(folder),
         Some(sequence),
         Some(sent_at),
         Some(expires_at),
@@ -307,18 +308,19 @@ fn read_received(row: ReceivedRow) -> QueryResult<Option<Received>> {
     else {
         return Ok(None);
     };
-    Ok(Some(Received {
+    books::read_received((
         recipient_id,
         id,
         inviter_id,
         note,
-        lifecycle: lifecycle(lifecycle_code)?,
-        folder: folder(folder_code)?,
+        lifecycle,
+        folder,
         sequence,
-        sent_at: sent_at.to_jiff(),
-        expires_at: expires_at.to_jiff(),
-        accepted_at: accepted_at.map(Time::to_jiff),
-        emailed_at: emailed_at.to_jiff(),
+        sent_at,
+        expires_at,
+        accepted_at,
+        emailed_at,
         reminders,
-    }))
+    ))
+    .map(Some)
 }
