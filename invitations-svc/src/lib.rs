@@ -17,7 +17,7 @@ use shell::{
     gate::{Gate, GateConfig},
     health::{self, Readiness},
     listen::bind,
-    postgres::{self, Database},
+    postgres::{self, Database, DatabaseArgs},
     server::{self, Listeners, Serving},
 };
 use tokio::sync::Notify;
@@ -134,11 +134,16 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     let patience = Duration::from_millis(config.listen.shutdown_ms);
     let done = tokio::spawn(async move {
         server::serve(listeners, gate, routes, pages, stop, patience).await;
-        if background.await.is_err() {
-            tracing::error!("a worker panicked; the line before this one says where");
+        match tokio::time::timeout(patience, background).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_panic)) => tracing::error!("a worker panicked; the line before this one says where"),
+            Err(_) => {
+                tracing::warn!("the relay was cut off; what it had in hand is delivered at the next start")
+            }
         }
+        tracing::info!("stopped");
     });
-    tracing::info!(%grpc, %http, "serving");
+    tracing::info!(%grpc, %http, "listening");
     Ok(Serving { grpc, http, done })
 }
 
@@ -152,4 +157,10 @@ fn notify_channel(config: &Config) -> Result<Channel, String> {
         .keep_alive_timeout(Duration::from_secs(5))
         .keep_alive_while_idle(true)
         .connect_lazy())
+}
+
+/// Brings the database up to date. The error is Postgres' own.
+pub fn migrate(database: &DatabaseArgs) -> Result<(), String> {
+    postgres::check_url(&database.database_url)?;
+    postgres::migrate(&database.database_url, store::MIGRATIONS)
 }

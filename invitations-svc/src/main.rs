@@ -1,50 +1,41 @@
 //! The program: `serve`, `check-config`, `migrate`.
 
-use anyhow::anyhow;
-use clap::{Parser, Subcommand};
-use invitations_svc::{config::Config, serve, store};
-use shell::{clock::Clock, postgres, server::stop_on_signal, telemetry};
+use std::process::ExitCode;
+
+use clap::Parser;
+use invitations_svc::config::Config;
+use shell::{clock::Clock, postgres::DatabaseArgs, server, telemetry};
 
 /// Invitations between members: quotas, restrictions, state transitions
 #[derive(Parser)]
 #[command(name = "invitations-svc", version)]
-struct Cli {
-    #[command(subcommand)]
-    verb: Verb,
-}
-
-#[derive(Subcommand)]
 enum Verb {
     /// Serve until SIGTERM or SIGINT
     Serve(Config),
     /// Say whether the settings are right, and what is wrong with them
     CheckConfig(Config),
-    /// Bring the database up to date and exit
-    Migrate(Config),
+    /// Bring the database up to date and exit; `serve` does it, too
+    Migrate(DatabaseArgs),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().verb {
-        Verb::Serve(config) => run(config),
-        Verb::CheckConfig(config) => {
-            config.check().map_err(|wrong| anyhow!(wrong))?;
-            println!("the settings are right");
-            Ok(())
-        }
-        Verb::Migrate(config) => {
-            telemetry::start(&config.log).map_err(|wrong| anyhow!(wrong))?;
-            postgres::migrate(&config.database.database_url, store::MIGRATIONS)
-                .map_err(|wrong| anyhow!(wrong))
+fn main() -> ExitCode {
+    let done = match Verb::parse() {
+        Verb::Serve(config) => server::run(serve(config)),
+        Verb::CheckConfig(config) => config.check().map(|_| println!("the settings are right")),
+        Verb::Migrate(database) => invitations_svc::migrate(&database),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(wrong) => {
+            eprintln!("invitations-svc: {wrong}");
+            ExitCode::FAILURE
         }
     }
 }
 
-#[tokio::main]
-async fn run(config: Config) -> anyhow::Result<()> {
-    telemetry::start(&config.log).map_err(|wrong| anyhow!(wrong))?;
-    let serving = serve(config, Clock::system(), stop_on_signal())
-        .await
-        .map_err(|wrong| anyhow!(wrong))?;
-    serving.done.await?;
-    Ok(())
+async fn serve(config: Config) -> Result<(), String> {
+    telemetry::start(&config.log)?;
+    let stop = server::stop_on_signal();
+    let serving = invitations_svc::serve(config, Clock::system(), stop).await?;
+    serving.done.await.map_err(|error| error.to_string())
 }

@@ -18,10 +18,9 @@ enum Verb {
     Migrate(DatabaseArgs),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let done = match Verb::parse() {
-        Verb::Serve(config) => serve(config).await,
+        Verb::Serve(config) => server::run(serve(config)),
         Verb::CheckConfig(config) => config.check().map(|()| println!("the settings are right")),
         Verb::Migrate(database) => notify_svc::migrate(&database),
     };

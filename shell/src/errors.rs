@@ -23,9 +23,9 @@ pub fn retry(domain: &str, reason: &str, message: &str, delay: Duration) -> Stat
     Status::with_error_details(Code::Unavailable, message, details)
 }
 
-/// The database does not answer. Nothing was done.
+/// The database does not answer, or the connection was lost.
 pub fn unavailable(domain: &str) -> Status {
-    let message = "the service cannot reach its database; nothing was done";
+    let message = "the service cannot reach its database, or lost it; repeating the same request is safe";
     retry(domain, "DATABASE_UNAVAILABLE", message, Duration::from_secs(1))
 }
 
@@ -41,8 +41,8 @@ pub fn from_database(domain: &str, error: &DatabaseError) -> Status {
     match error {
         DatabaseError::Deadline => deadline_exceeded(domain),
         DatabaseError::Unavailable => unavailable(domain),
-        DatabaseError::Statement(_) => {
-            tracing::error!(%error, "a statement failed; its caller got INTERNAL");
+        DatabaseError::Statement(_) | DatabaseError::Panicked => {
+            tracing::error!(%error, "database work failed; its caller got INTERNAL");
             internal(domain)
         }
     }

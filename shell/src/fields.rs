@@ -9,6 +9,9 @@ use uuid::Uuid;
 
 use crate::addresses;
 
+/// Violations that one answer names: trailers have to fit into the header list that clients take, often 8 KiB.
+const NAMED: usize = 10;
+
 /// The violations found in one request.
 #[derive(Debug, Default)]
 pub struct Violations(Vec<FieldViolation>);
@@ -29,18 +32,20 @@ impl Violations {
         if self.0.is_empty() {
             return Ok(value);
         }
-        let told: Vec<String> = self
-            .0
+        let more = self.0.len().saturating_sub(NAMED);
+        let mut violations = self.0;
+        violations.truncate(NAMED);
+        let told: Vec<String> = violations
             .iter()
             .map(|v| format!("{}: {}", v.field, v.description))
             .collect();
-        let mut details = ErrorDetails::with_bad_request(self.0);
+        let mut told = told.join("; ");
+        if more > 0 {
+            told.push_str(&format!("; and {more} more"));
+        }
+        let mut details = ErrorDetails::with_bad_request(violations);
         details.set_error_info("INVALID_ARGUMENT", domain, HashMap::new());
-        Err(Status::with_error_details(
-            Code::InvalidArgument,
-            told.join("; "),
-            details,
-        ))
+        Err(Status::with_error_details(Code::InvalidArgument, told, details))
     }
 
     /// A UUID in its hyphenated form, not nil. Answers nil after a violation.
@@ -246,6 +251,21 @@ mod tests {
             .map(|v| v.field.as_str())
             .collect();
         assert_eq!(fields, ["inviter_id", "page_size"]);
+    }
+
+    #[test]
+    fn a_thousand_violations_fit_into_trailers() {
+        let mut violations = Violations::default();
+        for at in 0..1_000 {
+            violations.uuid(&format!("members[{at}].member_id"), "x");
+        }
+        let status = violations.into_result("test.v1", ()).expect_err("all are wrong");
+        assert!(
+            status.message().ends_with("; and 990 more"),
+            "{}",
+            status.message()
+        );
+        assert!(status.message().len() + status.details().len() * 4 / 3 < 6_000);
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub struct GateConfig {
     /// While the service cannot do its work, calls are refused at once.
     pub readiness: Readiness,
     /// Calls worked on at once, over all connections; one more is refused.
-    pub max_in_flight: usize,
+    pub max_in_flight: u32,
     /// Longest time for a call; a caller's `grpc-timeout` can only shorten it.
     pub max_duration: Duration,
 }
@@ -68,7 +68,7 @@ impl Gate {
             permissions: Permissions::new(config.permissions),
             identities: config.identities,
             readiness: config.readiness,
-            room: Room::new(config.max_in_flight),
+            room: Room::new(config.max_in_flight as usize),
             max_duration: config.max_duration,
         }))
     }

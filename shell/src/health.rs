@@ -56,7 +56,10 @@ pub async fn watch(
     stop: CancellationToken,
 ) {
     loop {
-        let ready = !stop.is_cancelled() && database.ping().await;
+        let ready = tokio::select! {
+            answered = database.ping() => answered && !stop.is_cancelled(),
+            () = stop.cancelled() => false,
+        };
         if ready != readiness.is_ready() {
             report(&reporter, &services, ready).await;
             if ready {

@@ -14,13 +14,13 @@ pub struct ListenArgs {
     #[arg(long, env = "TOKENS_FILE")]
     pub tokens_file: Option<PathBuf>,
     /// gRPC calls worked on at once, over all connections; one more is refused with UNAVAILABLE
-    #[arg(long, env = "MAX_IN_FLIGHT", default_value_t = 2_048)]
-    pub max_in_flight: usize,
+    #[arg(long, env = "MAX_IN_FLIGHT", default_value_t = 2_048, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_in_flight: u32,
     /// Longest time for a gRPC call, in milliseconds; a caller's deadline can only shorten it
-    #[arg(long, env = "MAX_CALL_MS", default_value_t = 5_000)]
+    #[arg(long, env = "MAX_CALL_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub max_call_ms: u64,
     /// Longest time that a shutdown waits for calls under way, in milliseconds
-    #[arg(long, env = "SHUTDOWN_MS", default_value_t = 10_000)]
+    #[arg(long, env = "SHUTDOWN_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(0..=600_000))]
     pub shutdown_ms: u64,
 }
 

@@ -34,7 +34,7 @@ pub struct DatabaseArgs {
     #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=200))]
     pub database_connections: u32,
     /// Longest time for one statement, in milliseconds
-    #[arg(long, env = "STATEMENT_TIMEOUT_MS", default_value_t = 10_000)]
+    #[arg(long, env = "STATEMENT_TIMEOUT_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=600_000))]
     pub statement_timeout_ms: u32,
 }
 
@@ -51,6 +51,7 @@ pub fn secret(value: &str) -> Result<SecretString, String> {
 pub fn check_url(url: &SecretString) -> Result<(), String> {
     let url = url.expose_secret();
     let hosts = hosts(url);
+    let tls = parameters(url).any(|(name, value)| name == "sslmode" && value == "verify-full");
     let local = |host: &str| {
         host.is_empty()
             || host.starts_with('/')
@@ -58,39 +59,49 @@ pub fn check_url(url: &SecretString) -> Result<(), String> {
             || host == "localhost"
             || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
     };
-    if hosts.iter().all(|host| local(host)) || url.contains("sslmode=verify-full") {
-        return Ok(());
+    match (tls, hosts.iter().all(|host| local(host))) {
+        (true, _) if cfg!(feature = "bundled-libpq") && !cfg!(feature = "bundled-libpq-tls") => {
+            return Err("DATABASE_URL asks for TLS, which this build's libpq does not have: build with \
+                        `--no-default-features` and the system's libpq, or with `--features shell/bundled-libpq-tls`"
+                .to_owned());
+        }
+        (true, _) | (false, true) => return Ok(()),
+        (false, false) => {}
     }
     Err("DATABASE_URL names a host beyond loopback: add sslmode=verify-full (and sslrootcert), so that nobody can read along".to_owned())
 }
 
 /// The hosts a connection string names, in either of libpq's forms.
 fn hosts(url: &str) -> Vec<String> {
-    if let Some(rest) = url
-        .strip_prefix("postgres://")
+    let named = parameters(url)
+        .filter(|(name, _)| matches!(*name, "host" | "hostaddr"))
+        .flat_map(|(_, hosts)| hosts.split(',').map(str::to_owned).collect::<Vec<_>>());
+    let Some(rest) = after_scheme(url) else {
+        return named.collect();
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let authority = authority.rsplit('@').next().unwrap_or_default();
+    let in_authority = authority.split(',').map(|host| match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default().to_owned(),
+        None => host.split(':').next().unwrap_or_default().to_owned(),
+    });
+    in_authority.chain(named).collect()
+}
+
+/// The parameters of a connection string, in either of libpq's forms: name and value.
+fn parameters(url: &str) -> impl Iterator<Item = (&str, &str)> {
+    let (text, separator) = match after_scheme(url) {
+        Some(rest) => (rest.split_once('?').map_or("", |(_, query)| query), '&'),
+        None => (url, ' '),
+    };
+    text.split(separator)
+        .filter_map(|pair| pair.trim().split_once('='))
+        .map(|(name, value)| (name, value.trim_matches('\'')))
+}
+
+fn after_scheme(url: &str) -> Option<&str> {
+    url.strip_prefix("postgres://")
         .or_else(|| url.strip_prefix("postgresql://"))
-    {
-        let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let authority = authority.split('/').next().unwrap_or_default();
-        let authority = authority.rsplit('@').next().unwrap_or_default();
-        let named = authority.split(',').map(|host| match host.strip_prefix('[') {
-            Some(v6) => v6.split(']').next().unwrap_or_default().to_owned(),
-            None => host.split(':').next().unwrap_or_default().to_owned(),
-        });
-        let also = query.split('&').filter_map(|pair| {
-            pair.strip_prefix("host=")
-                .or_else(|| pair.strip_prefix("hostaddr="))
-        });
-        return named.chain(also.map(str::to_owned)).collect();
-    }
-    url.split_whitespace()
-        .filter_map(|pair| {
-            pair.strip_prefix("host=")
-                .or_else(|| pair.strip_prefix("hostaddr="))
-        })
-        .flat_map(|hosts| hosts.split(','))
-        .map(|host| host.trim_matches('\'').to_owned())
-        .collect()
 }
 
 /// `SET`s that a pool's connections begin with: name and value.
@@ -104,7 +115,30 @@ pub fn pool(url: &SecretString, size: u32, settings: SessionSettings) -> Pool {
         .connection_timeout(CHECKOUT)
         .error_handler(Box::new(LogFaults))
         .connection_customizer(Box::new(Settings(settings)))
-        .build_unchecked(ConnectionManager::new(url.expose_secret()))
+        .build_unchecked(ConnectionManager::new(with_timeouts(url.expose_secret())))
+}
+
+/// The connection string with limits where it sets none: a host that vanishes without a word must not hold a connection
+/// for the quarter of an hour that the kernel would.
+fn with_timeouts(url: &str) -> String {
+    let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    let limits = [
+        ("connect_timeout", "5"),
+        ("keepalives_idle", "10"),
+        ("keepalives_interval", "5"),
+        ("tcp_user_timeout", "20000"),
+    ];
+    limits
+        .into_iter()
+        .filter(|(name, _)| !url.contains(name))
+        .fold(url.to_owned(), |url, (name, value)| {
+            let separator = match (is_url, url.contains('?')) {
+                (false, _) => ' ',
+                (true, true) => '&',
+                (true, false) => '?',
+            };
+            format!("{url}{separator}{name}={value}")
+        })
 }
 
 /// r2d2's own handler prints what libpq says; that is right for a log, once it is a line of ours.
@@ -143,6 +177,9 @@ pub enum DatabaseError {
     /// No connection, or it was lost.
     #[error("the database cannot be reached")]
     Unavailable,
+    /// Our own code panicked.
+    #[error("the database work panicked; the line before this one says where")]
+    Panicked,
     /// The statement failed.
     #[error("the database refused the statement: {0}")]
     Statement(DieselError),
@@ -167,6 +204,24 @@ pub fn is_connection_lost(error: &DieselError) -> bool {
         DieselError::DatabaseError(_, information) => {
             let text = information.message();
             text.starts_with("terminating connection") || text.starts_with("the database system is")
+        }
+        _ => false,
+    }
+}
+
+/// Whether the same statement may pass when it is tried again: a lost race, a deadlock, a lock that somebody else held.
+pub fn may_pass_again(error: &DieselError) -> bool {
+    match error {
+        DieselError::DatabaseError(
+            DatabaseErrorKind::SerializationFailure | DatabaseErrorKind::UniqueViolation,
+            _,
+        ) => true,
+        // Diesel has no kind for these two (40P01, 55P03), only their English texts.
+        DieselError::DatabaseError(_, information) => {
+            matches!(
+                information.message(),
+                "deadlock detected" | "canceling statement due to lock timeout"
+            )
         }
         _ => false,
     }
@@ -211,7 +266,7 @@ impl Database {
                 let mut connection = pool.get_timeout(left).map_err(|_| DatabaseError::Unavailable)?;
                 work(&mut connection).map_err(DatabaseError::from)
             });
-            done.await.unwrap_or(Err(DatabaseError::Unavailable))
+            done.await.unwrap_or(Err(DatabaseError::Panicked))
         };
         tokio::time::timeout_at(deadline.into(), whole)
             .await
@@ -285,6 +340,10 @@ pub async fn migrate_when_reachable(url: SecretString, migrations: fn() -> Embed
 mod tests {
     use super::*;
 
+    fn said(url: &str) -> Result<(), String> {
+        check_url(&SecretString::from(url))
+    }
+
     #[test]
     fn a_remote_database_needs_tls() {
         for right in [
@@ -293,18 +352,40 @@ mod tests {
             "postgres://u:p@127.0.0.1:5432/db",
             "postgres://u@[::1]:5432/db",
             "host=/run/pg user=postgres dbname=x",
-            "postgres://u:p@db.example/db?sslmode=verify-full&sslrootcert=x",
         ] {
-            assert!(check_url(&SecretString::from(right)).is_ok(), "{right}");
+            assert_eq!(said(right), Ok(()), "{right}");
         }
         for wrong in [
             "postgres://u:p@db.example/db",
             "postgres://u:p@db.example:5432/db?sslmode=require",
+            "postgres://u:sslmode=verify-full@db.example/db",
             "postgres:///db?host=db.example",
+            "postgres:///db?host=/tmp,db.example",
             "host=db.example dbname=x",
             "host=/tmp,db.example dbname=x",
         ] {
-            assert!(check_url(&SecretString::from(wrong)).is_err(), "{wrong}");
+            assert!(
+                said(wrong).expect_err(wrong).contains("sslmode=verify-full"),
+                "{wrong}"
+            );
         }
+    }
+
+    #[test]
+    fn a_build_without_tls_says_so_at_once() {
+        let url = "postgres://u:p@db.example/db?sslmode=verify-full&sslrootcert=x";
+        let without_tls = cfg!(feature = "bundled-libpq") && !cfg!(feature = "bundled-libpq-tls");
+        assert_eq!(
+            said(url).is_err_and(|wrong| wrong.contains("bundled-libpq-tls")),
+            without_tls
+        );
+    }
+
+    #[test]
+    fn limits_are_added_where_there_are_none() {
+        assert!(with_timeouts("postgres:///x?host=/tmp").contains("?host=/tmp&connect_timeout=5&"));
+        assert!(with_timeouts("postgres://localhost/x").contains("/x?connect_timeout=5&"));
+        assert!(with_timeouts("host=/tmp dbname=x").contains("dbname=x connect_timeout=5 "));
+        assert!(!with_timeouts("host=/tmp connect_timeout=9").contains("connect_timeout=5"));
     }
 }

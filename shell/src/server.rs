@@ -113,6 +113,18 @@ pub fn with_reflection(routes: Routes, descriptors: &[&'static [u8]]) -> Routes 
         .add_service(builder().build_v1alpha().expect("our descriptors are whole"))
 }
 
+/// Runs a program to its end on a runtime of its own. Threads that still wait for a database then do not hold it up: what
+/// they wait for is nobody's any more.
+pub fn run<F: Future>(program: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("the system has threads");
+    let output = runtime.block_on(program);
+    runtime.shutdown_background();
+    output
+}
+
 /// A token that SIGTERM or SIGINT cancels. The second signal ends the process at once.
 pub fn stop_on_signal() -> CancellationToken {
     let stop = CancellationToken::new();

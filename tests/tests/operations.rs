@@ -10,7 +10,10 @@ use tests::{
     processes::{self, Launch},
     system::{LINK_KEY, System},
 };
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+};
 use tonic::Code;
 
 fn invitations(hint: &str, directory: &std::path::Path) -> Launch {
@@ -33,6 +36,29 @@ async fn a_peer_that_says_nothing_does_not_hold_up_a_shutdown() {
     let status = service.stop().await.expect("it ends by itself");
     assert!(status.success(), "{status}");
     drop((silent, half));
+}
+
+#[tokio::test]
+async fn a_database_that_says_nothing_does_not_hold_up_a_shutdown() {
+    let directory = tempfile::tempdir().expect("there is room for files");
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let database = format!("postgres://u@{}/x", silent.local_addr().expect("bound"));
+    let launches = [
+        Launch::new("invitations-svc", directory.path()).flag("--link-keys", LINK_KEY),
+        Launch::new("notify-svc", directory.path())
+            .flag("--mail-dir", directory.path())
+            .flag("--mail-from", "a@product.example")
+            .flag("--settings-url-template", "https://product.example/{member_id}"),
+    ];
+    for launch in launches {
+        let launch = launch
+            .flag("--database-url", &database)
+            .flag("--shutdown-ms", "500");
+        let mut service = launch.spawn().expect("it starts");
+        let (_connected, _) = silent.accept().await.expect("it tries to connect");
+        let status = service.stop().await.expect("it ends by itself");
+        assert!(status.success(), "{status}");
+    }
 }
 
 #[tokio::test]
