@@ -117,6 +117,9 @@ impl Config {
         let mut note = |result: Result<(), String>| wrong.extend(result.err());
         note(postgres::check_url(&self.database.database_url));
         note(url("--notify-url", &self.notify_url));
+        if self.notify_url.starts_with("https:") {
+            note(Err("--notify-url: this version speaks to notify-svc without TLS; use http:// on loopback or through a mesh".to_owned()));
+        }
         note(url("--public-url", &self.public_url));
         if self.public_url.ends_with('/') {
             note(Err("--public-url must not end with a slash".to_owned()));

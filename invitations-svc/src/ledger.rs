@@ -18,7 +18,10 @@ use std::{
 };
 
 use shell::{clock::Clock, postgres::Pool};
-use tokio::sync::{Notify, oneshot};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::timeout_at,
+};
 
 use self::committer::Committer;
 use crate::domain::{command::Command, policy::Policy, refusal::Refusal, transition::Answer};
@@ -69,6 +72,9 @@ pub enum LedgerError {
     /// The connection was lost in the commit: done or not, the same request_id finds out.
     #[error("the connection was lost in the commit; the same request_id finds out whether it was done")]
     Unknown,
+    /// The deadline passed: done or not, the same request_id finds out.
+    #[error("the deadline passed; the same request_id finds out whether it was done")]
+    Late,
     /// The database refuses this command. Nothing was done.
     #[error("the database refuses this command; nothing was done")]
     Refused,
@@ -132,7 +138,12 @@ impl Ledger {
             deadline,
             answer,
         }) {
-            Ok(()) => decided.await.unwrap_or(Err(LedgerError::Unknown)),
+            // A job is left undone without an answer only when its deadline has passed, or after a panic.
+            Ok(()) => match timeout_at(deadline.into(), decided).await {
+                Ok(Ok(decided)) => decided,
+                Ok(Err(_)) if deadline > Instant::now() => Err(LedgerError::Unknown),
+                Ok(Err(_)) | Err(_) => Err(LedgerError::Late),
+            },
             Err(TrySendError::Full(_)) => {
                 metrics::counter!("ledger_refused_total", "why" => "queue full").increment(1);
                 Err(LedgerError::Overloaded)

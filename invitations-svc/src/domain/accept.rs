@@ -18,7 +18,10 @@ pub fn accept(received: Option<&Received>, pair: &Pair, moment: Moment) -> Decis
             changes: Changes::default(),
             answer: Ok(Answer::Accepted(received.clone())),
         },
-        (Lifecycle::Pending, _) if received.expires_at <= moment.now => {
+        // Clocks of two processes differ: the pair says whether it is still this one that is open.
+        (Lifecycle::Pending, _)
+            if received.expires_at <= moment.now || pair.open.is_none_or(|open| open.id != received.id) =>
+        {
             Decision::refused(Refusal::InvitationExpired)
         }
         (Lifecycle::Pending, Folder::Inbox | Folder::Archived) => {

@@ -51,11 +51,13 @@ pub fn send(command: &Send, facts: &Facts, moment: Moment) -> Decision {
         };
     }
     let charged = account.charged(moment.now, moment.policy);
-    match address_given(command, recipient) {
-        AddressGiven::NotNeeded | AddressGiven::Right => {}
-        AddressGiven::Missing => return Decision::refused(Refusal::EmailRequired),
-        // Guessing costs what sending costs, and ends where the quota ends.
-        AddressGiven::Wrong => return charged.map_or_else(Decision::refused, charge_for_a_guess),
+    match (recipient, &command.recipient_email, charged.clone()) {
+        (Addressee::Everyone, ..) => {}
+        (Addressee::KnowsMyEmail(_), None, _) => return Decision::refused(Refusal::EmailRequired),
+        // Guessing costs what sending costs. Where the quota ends, nothing is judged any more, right or wrong.
+        (Addressee::KnowsMyEmail(_), Some(_), Err(spent)) => return Decision::refused(spent),
+        (Addressee::KnowsMyEmail(email), Some(given), Ok(_)) if addresses::same_mailbox(given, email) => {}
+        (Addressee::KnowsMyEmail(_), Some(_), Ok(account)) => return charge_for_a_guess(account),
     }
     let sends_to_pair = facts.pair.sends_from(command.inviter_id);
     if sends_to_pair.count(moment.policy.pair_window, moment.now) >= moment.policy.pair_sends {
@@ -64,24 +66,6 @@ pub fn send(command: &Send, facts: &Facts, moment: Moment) -> Decision {
     match charged {
         Ok(account) => sent(command, account, facts.pair, open, moment),
         Err(refusal) => Decision::refused(refusal),
-    }
-}
-
-enum AddressGiven {
-    NotNeeded,
-    Missing,
-    Wrong,
-    Right,
-}
-
-fn address_given(command: &Send, recipient: &Addressee) -> AddressGiven {
-    match (recipient, &command.recipient_email) {
-        (Addressee::Everyone, _) => AddressGiven::NotNeeded,
-        (Addressee::KnowsMyEmail(_), None) => AddressGiven::Missing,
-        (Addressee::KnowsMyEmail(email), Some(given)) if addresses::same_mailbox(given, email) => {
-            AddressGiven::Right
-        }
-        (Addressee::KnowsMyEmail(_), Some(_)) => AddressGiven::Wrong,
     }
 }
 

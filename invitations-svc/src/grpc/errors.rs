@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shell::errors::{internal, refusal, retry, unavailable};
+use shell::errors::{deadline_exceeded, internal, refusal, retry, unavailable};
 use tonic::{Code, Status};
 
 use super::DOMAIN;
@@ -55,6 +55,7 @@ fn undecided(error: LedgerError) -> Status {
             &error.to_string(),
             Duration::from_secs(1),
         ),
+        LedgerError::Late => deadline_exceeded(DOMAIN),
         LedgerError::Refused => internal(DOMAIN),
     }
 }

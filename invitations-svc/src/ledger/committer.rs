@@ -8,7 +8,10 @@ use std::{
 
 use diesel::{PgConnection, r2d2::ConnectionManager};
 use r2d2::PooledConnection;
-use shell::{clock::Clock, postgres::Pool};
+use shell::{
+    clock::Clock,
+    postgres::{Pool, may_pass_again},
+};
 use tokio::sync::Notify;
 
 use super::{
@@ -88,7 +91,9 @@ impl Committer {
             tried += 1;
             match self.attempt(&[&job.command], db, commit_locked) {
                 Ok(mut answers) => return answers.pop().expect("one command, one answer"),
-                Err(Failure::Refused(_)) if tried < ALONE && job.is_waited_for() => {}
+                Err(Failure::Refused(error))
+                    if tried < ALONE && job.is_waited_for() && may_pass_again(&error) => {}
+                Err(Failure::Refused(_)) if !job.is_waited_for() => return Err(LedgerError::Late),
                 Err(failure @ Failure::Refused(_)) => {
                     let actor = job.command.actor();
                     tracing::error!(%actor, error = %failure, "a command cannot be committed; its caller got INTERNAL");

@@ -31,7 +31,7 @@ pub struct Summary {
 }
 
 /// Whose connections, seen by whom.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SummaryKey {
     /// Who looks.
     pub viewer_id: Uuid,

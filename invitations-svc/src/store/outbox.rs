@@ -74,6 +74,14 @@ pub fn claim(
     statement.load::<Row>(db)?.into_iter().map(read).collect()
 }
 
+/// The number up to which [`waiting`] counts.
+pub const COUNTED: i64 = 100_000;
+
+/// How many transitions wait or are under way, counted up to [`COUNTED`].
+pub fn waiting(db: &mut PgConnection) -> QueryResult<i64> {
+    Waiting(&COUNTED).get_result(db)
+}
+
 /// Forgets transitions that notify-svc has.
 pub fn delete(db: &mut PgConnection, done: &[Claimed]) -> QueryResult<usize> {
     Delete {
@@ -99,6 +107,19 @@ pub fn bury(db: &mut PgConnection, refused: &[Claimed], now: Timestamp, reason: 
         reason,
     }
     .execute(db)
+}
+
+struct Waiting<'a>(&'a i64);
+
+prepared!(Waiting, BigInt);
+
+impl QueryFragment<Pg> for Waiting<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT ");
+        out.push_bind_param::<BigInt, _>(self.0)?;
+        out.push_sql(") AS some");
+        Ok(())
+    }
 }
 
 struct Claim<'a> {

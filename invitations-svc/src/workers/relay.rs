@@ -78,6 +78,7 @@ impl Relay {
     pub async fn run(self, stop: CancellationToken) {
         let mut failures = 0;
         while !stop.is_cancelled() {
+            self.measure().await;
             let pause = match self.sweep(&stop).await {
                 Ok(moved) => {
                     failures = 0;
@@ -101,19 +102,33 @@ impl Relay {
         }
     }
 
-    /// Goes once through all lanes; answers how many transitions it moved.
+    /// Says how many transitions wait.
+    async fn measure(&self) {
+        if let Ok(waiting) = self.database.run(within(CALL), outbox::waiting).await {
+            metrics::gauge!("outbox_waiting").set(waiting as f64);
+        }
+    }
+
+    /// Goes once through all lanes; answers how many transitions it moved. A lane that is stuck does not hold up the
+    /// others, unless notify-svc cannot be reached at all.
     async fn sweep(&self, stop: &CancellationToken) -> Result<usize, Stuck> {
         let mut moved = 0;
+        let mut held_up = None;
         for lane in 0..LANES {
             if stop.is_cancelled() {
                 break;
             }
-            moved += self.drain(lane).await?;
+            match self.drain(lane, stop).await {
+                Ok(count) => moved += count,
+                Err(stuck @ Stuck::Database(_)) => return Err(stuck),
+                Err(Stuck::Notify(status)) if is_away(status.code()) => return Err(Stuck::Notify(status)),
+                Err(stuck @ Stuck::Notify(_)) => held_up = Some(stuck),
+            }
         }
-        Ok(moved)
+        held_up.map_or(Ok(moved), Err)
     }
 
-    async fn drain(&self, lane: i16) -> Result<usize, Stuck> {
+    async fn drain(&self, lane: i16, stop: &CancellationToken) -> Result<usize, Stuck> {
         let now = self.clock.now();
         let claimed = self
             .database
@@ -125,7 +140,16 @@ impl Relay {
         let count = claimed.len();
         match self.deliver(&claimed).await {
             Ok(()) => self.delete(claimed).await?,
-            Err(Stuck::Notify(status)) if is_for_good(status.code()) => self.deliver_each(claimed).await?,
+            Err(Stuck::Notify(status)) if is_for_good(status.code()) => {
+                self.deliver_each(claimed, stop).await?
+            }
+            // Something in the batch may be what notify-svc stumbles over each time.
+            Err(Stuck::Notify(status))
+                if !is_away(status.code()) && claimed.iter().any(|claim| claim.attempts > 2) =>
+            {
+                tracing::warn!(code = ?status.code(), "notify-svc fails on a batch again; trying one by one");
+                self.deliver_each(claimed, stop).await?;
+            }
             Err(stuck) => {
                 self.release(claimed).await?;
                 return Err(stuck);
@@ -134,24 +158,35 @@ impl Relay {
         Ok(count)
     }
 
-    /// One by one, so that a transition which notify-svc refuses for good does not hold up the others.
-    async fn deliver_each(&self, claimed: Vec<Claimed>) -> Result<(), Stuck> {
+    /// One by one, so that a transition which notify-svc does not take does not hold up the others. What is left at
+    /// `stop` is claimed again when the lease has run out.
+    async fn deliver_each(&self, claimed: Vec<Claimed>, stop: &CancellationToken) -> Result<(), Stuck> {
+        let mut held_up = None;
         for claim in claimed {
+            if stop.is_cancelled() {
+                break;
+            }
             match self.deliver(std::slice::from_ref(&claim)).await {
                 Ok(()) => self.delete(vec![claim]).await?,
                 Err(Stuck::Notify(status)) if is_for_good(status.code()) => self.bury(claim, status).await?,
+                Err(Stuck::Notify(status)) if !is_away(status.code()) => {
+                    self.release(vec![claim]).await?;
+                    held_up = Some(Stuck::Notify(status));
+                }
                 Err(stuck) => {
                     self.release(vec![claim]).await?;
                     return Err(stuck);
                 }
             }
         }
-        Ok(())
+        held_up.map_or(Ok(()), Err)
     }
 
     async fn deliver(&self, claimed: &[Claimed]) -> Result<(), Stuck> {
         let commands = commands::of(&self.database, &self.links, claimed, within(CALL)).await?;
-        self.call(commands).await.map_err(Stuck::Notify)?;
+        if !commands.is_empty() {
+            self.call(commands).await.map_err(Stuck::Notify)?;
+        }
         metrics::counter!("outbox_delivered_total").increment(claimed.len() as u64);
         Ok(())
     }
@@ -206,6 +241,20 @@ impl Relay {
             .await
             .map(|_| ())
     }
+}
+
+/// Whether notify-svc as a whole does not answer us.
+fn is_away(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unavailable
+            | Code::DeadlineExceeded
+            | Code::Cancelled
+            | Code::Unauthenticated
+            | Code::PermissionDenied
+            | Code::ResourceExhausted
+            | Code::Unimplemented
+    )
 }
 
 /// Whether trying again cannot help.

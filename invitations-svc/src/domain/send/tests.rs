@@ -138,7 +138,7 @@ impl Case {
                 Refused(Refusal::EmailRequired),
             ),
             (
-                wrong && self.quota_is_spent(),
+                needs_address && self.address.is_some() && self.quota_is_spent(),
                 Refused(Refusal::InvitationLimitReached),
             ),
             (wrong, Expected::RefusedAndCharged(Refusal::EmailRequired)),

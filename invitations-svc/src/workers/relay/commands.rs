@@ -49,33 +49,34 @@ pub(super) async fn of(
         .iter()
         .flat_map(|event| [event.inviter_id, event.recipient_id])
         .collect();
-    let keys: Vec<SummaryKey> = events
+    let accepted: Vec<SummaryKey> = events
         .iter()
         .filter(|event| event.kind == EventKind::Accepted)
         .map(summary_key)
         .collect();
+    let asked = accepted.clone();
     let (members, summaries) = database
         .run(deadline, move |db| {
             let members = members::by_ids(db, &ids)?;
-            let summaries = if keys.is_empty() {
+            let summaries = if asked.is_empty() {
                 Vec::new()
             } else {
-                summaries(db, &keys)?
+                summaries(db, &asked)?
             };
             Ok((members, summaries))
         })
         .await?;
+    let mut summaries: HashMap<SummaryKey, Summary> = accepted.into_iter().zip(summaries).collect();
     let members: HashMap<Uuid, Member> = members
         .into_iter()
         .map(|member| (member.member_id, member))
         .collect();
-    let mut summaries = summaries.into_iter();
     let mut commands = Vec::new();
     for event in &events {
         let (Some(inviter), Some(recipient)) =
             (members.get(&event.inviter_id), members.get(&event.recipient_id))
         else {
-            tracing::error!(invitation_id = %event.invitation_id, "an event names no member; it owes no email");
+            tracing::error!(invitation_id = %event.invitation_id, "a member of this invitation is unknown; its transition owes no email");
             continue;
         };
         match event.kind {
@@ -86,7 +87,7 @@ pub(super) async fn of(
                 commands.push(initial(links, event, inviter, recipient));
             }
             EventKind::Accepted => {
-                let summary = summaries.next().unwrap_or_default();
+                let summary = summaries.remove(&summary_key(event)).unwrap_or_default();
                 commands.push(cancel(event));
                 commands.push(acceptance(links, event, inviter, recipient, summary));
             }
