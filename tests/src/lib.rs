@@ -2,6 +2,7 @@
 
 pub mod clients;
 pub mod cluster;
+pub mod cut;
 pub mod dev_run;
 pub mod emails;
 pub mod files;

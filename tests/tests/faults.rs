@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tests::{
     clients::{Invitations, id, reason},
     cluster::{Cluster, TestDatabase},
+    cut::{Cut, Wire},
     local::Local,
     mail,
     processes::{Launch, Service},
@@ -298,4 +299,51 @@ async fn a_lock_that_somebody_keeps_holds_up_its_own_rows_only_for_a_while() {
         local.spent(&people[0]),
         clients.outbox(&people[0]).await.expect("listed").len() as i64
     );
+}
+
+/// Sends once over a wire that is cut at this send, then again without the wire.
+async fn check_cut(hint: &str, cut: Cut, stored_before_the_repetition: i64) {
+    let local = Local::start(hint, &[]).await;
+    let clients = local.clients();
+    let people = clients.crowd(2).await;
+    let wire = Wire::to(&local.database.url, cut, b"cut here").await;
+    let directory = tempfile::tempdir().expect("there is room for files");
+    let launch = Launch::new("invitations-svc", directory.path())
+        .flag("--database-url", &wire.url)
+        .flag("--link-keys", LINK_KEY)
+        .flag("--relay", "off");
+    let service = launch.start().await;
+    let message = SendInvitationRequest {
+        note: "cut here".to_owned(),
+        ..message(&people[0], &people[1])
+    };
+    let status = Invitations::at(service.grpc())
+        .send_with(message.clone())
+        .await
+        .expect_err("the wire is cut");
+    assert_eq!(
+        (status.code(), &*reason(&status)),
+        (Code::Unavailable, "OUTCOME_UNKNOWN")
+    );
+    assert_eq!(
+        local.count("SELECT count(*) FROM sent"),
+        stored_before_the_repetition
+    );
+    clients
+        .send_with(message)
+        .await
+        .expect("the same request finds out");
+    assert_eq!(local.count("SELECT count(*) FROM sent"), 1);
+    assert_eq!(local.count("SELECT count(*) FROM outbox"), 1);
+    assert_eq!(local.spent(&people[0]), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_send_whose_commit_lost_its_answer_is_found_by_its_request_id() {
+    check_cut("cut_after", Cut::After, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_send_that_never_reached_the_database_is_done_by_its_repetition() {
+    check_cut("cut_before", Cut::Before, 0).await;
 }
