@@ -1,6 +1,7 @@
 //! The rules: pure functions over rows, commands and a time that is told. No IO, no clock, no wire or database types.
 
 pub(crate) mod command;
+pub(crate) mod contact;
 pub(crate) mod delivery;
 pub(crate) mod email;
 pub(crate) mod fingerprint;

@@ -15,7 +15,10 @@ use uuid::Uuid;
 
 use super::batch::Batch;
 use crate::{
-    domain::delivery::{Move, Policy},
+    domain::{
+        contact::Contact,
+        delivery::{Move, Policy},
+    },
     measure,
     smtp::{Letterhead, Transport},
     store::{self, Finish, Held},
@@ -48,6 +51,7 @@ pub(crate) struct Courier {
     pub(super) mark: Batch<Held, bool>,
     pub(super) finish: Batch<Finish, ()>,
     held: Mutex<HashSet<Held>>,
+    contact: Mutex<Contact>,
 }
 
 impl Courier {
@@ -63,11 +67,32 @@ impl Courier {
             mark,
             finish,
             held: Mutex::default(),
+            contact: Mutex::default(),
         }
     }
 
-    pub(super) fn lease_until(&self) -> Timestamp {
-        after(self.duty.clock.now(), self.duty.lease)
+    /// Until when a claim is held that is made or kept now. Asked where the statement runs: work may wait for a
+    /// connection longer than a lease.
+    pub(super) fn lease_until(&self) -> impl Fn() -> Timestamp + Send + 'static {
+        let (clock, lease) = (self.duty.clock.clone(), self.duty.lease);
+        move || after(clock.now(), lease)
+    }
+
+    /// Extends the leases of all that is worked on. Asks the database where that is nothing, too: its answer, or none,
+    /// tells whether others can extend theirs.
+    pub(super) async fn keep(&self) -> Result<(), DatabaseError> {
+        let (held, worker, until) = (self.holds(), self.worker, self.lease_until());
+        let work = move |connection: &mut _| store::extend(connection, &held, worker, until());
+        let kept = self.duty.database.run(deadline(), work).await;
+        match &kept {
+            Ok(()) => self.contact().answered(Instant::now(), self.duty.lease),
+            Err(_) => self.contact().lost(),
+        }
+        kept
+    }
+
+    pub(super) fn contact(&self) -> MutexGuard<'_, Contact> {
+        self.contact.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that the claim is worked on until the answer is dropped; as long its lease is extended.
@@ -76,7 +101,7 @@ impl Courier {
         Holding { courier: self, held }
     }
 
-    pub(super) fn holds(&self) -> Vec<Held> {
+    fn holds(&self) -> Vec<Held> {
         self.lock().iter().copied().collect()
     }
 

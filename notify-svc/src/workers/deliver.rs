@@ -80,7 +80,7 @@ async fn free_places(places: &Semaphore, stop: &CancellationToken) -> Option<usi
 
 async fn claim(courier: &Courier, places: usize) -> Result<Vec<Claimed>, DatabaseError> {
     let (worker, now, until) = (courier.worker, courier.duty.clock.now(), courier.lease_until());
-    let work = move |connection: &mut _| store::claim(connection, places, worker, now, until);
+    let work = move |connection: &mut _| store::claim(connection, places, worker, now, until());
     courier.duty.database.run(deadline(), work).await
 }
 

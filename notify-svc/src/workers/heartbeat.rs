@@ -1,27 +1,29 @@
 //! Keeping leases: as long as this process lives and works on an email, nobody else takes it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::courier::{Courier, deadline};
-use crate::store;
+use super::courier::Courier;
+use crate::domain::contact;
+
+/// Pause before leases are extended again after the database failed: others count on it when it is back.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Extends leases three times as often as needed, until `drained`.
 pub(super) async fn run(courier: Arc<Courier>, drained: CancellationToken) {
+    let mut pause = contact::heartbeat(courier.duty.lease);
     loop {
         tokio::select! {
-            () = tokio::time::sleep(courier.duty.lease / 3) => {}
+            () = tokio::time::sleep(pause) => {}
             () = drained.cancelled() => return,
         }
-        let held = courier.holds();
-        if held.is_empty() {
-            continue;
-        }
-        let (worker, until) = (courier.worker, courier.lease_until());
-        let work = move |connection: &mut _| store::extend(connection, &held, worker, until);
-        if let Err(error) = courier.duty.database.run(deadline(), work).await {
-            tracing::warn!(%error, "cannot extend leases");
-        }
+        pause = match courier.keep().await {
+            Ok(()) => contact::heartbeat(courier.duty.lease),
+            Err(error) => {
+                tracing::warn!(%error, "cannot extend leases; will try again");
+                PAUSE
+            }
+        };
     }
 }

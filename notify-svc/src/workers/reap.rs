@@ -1,4 +1,5 @@
-//! Taking away leases that ran out, whoever held them; and counting what is open.
+//! Taking away leases that ran out, whoever held them, once whoever lives had time to keep theirs; and counting what is
+//! open.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::courier::{Courier, deadline};
 use crate::{
     domain::{
+        contact,
         delivery::{self, Move, Phase, Progress},
         reply::{Ending, Step},
     },
@@ -24,7 +26,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// Reaps until `stop`.
 pub(super) async fn run(courier: Arc<Courier>, wake: Arc<Notify>, stop: CancellationToken) {
-    let pause = PAUSE.min(courier.duty.lease / 3);
+    let pause = PAUSE.min(contact::heartbeat(courier.duty.lease));
     while !stop.is_cancelled() {
         match reap(&courier).await {
             Ok(reaped) => {
@@ -49,10 +51,16 @@ pub(super) async fn run(courier: Arc<Courier>, wake: Arc<Notify>, stop: Cancella
 }
 
 async fn reap(courier: &Courier) -> Result<Vec<(Phase, Finish)>, DatabaseError> {
+    // Asked first, so that a stall from here on makes no lease look older than it was when the database answered.
     let now = courier.duty.clock.now();
+    courier.keep().await?;
+    if !courier.contact().may_reap(courier.duty.lease) {
+        return Ok(Vec::new());
+    }
     let decide = move |held, phase, progress| decide(held, phase, progress, now);
     let work = move |connection: &mut _| store::reap(connection, now, LIMIT, decide);
-    courier.duty.database.run(deadline(), work).await
+    let reaped = courier.duty.database.run(deadline(), work).await;
+    reaped.inspect_err(|_| courier.contact().lost())
 }
 
 fn decide(held: Held, phase: Phase, progress: Progress, now: Timestamp) -> Finish {
