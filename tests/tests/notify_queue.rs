@@ -214,6 +214,20 @@ async fn the_same_key_with_other_content_is_refused_and_nothing_is_done() {
 }
 
 #[tokio::test]
+async fn the_same_key_with_another_accept_link_is_the_same_email() {
+    let (post, _sink) = held_before_the_body("other_link", 0).await;
+    let email = initial();
+    let first = post.queue(&email).await.expect("applied");
+    let mut signed_anew = email.clone();
+    if let Some(Content::Initial(content)) = &mut signed_anew.content {
+        content.accept_url = "https://product.example/i/another-token".to_owned();
+    }
+    assert_ne!(signed_anew, email);
+    let again = post.queue(&signed_anew).await.expect("applied");
+    assert_eq!(again.email_id, first.email_id);
+}
+
+#[tokio::test]
 async fn one_call_may_cancel_and_queue_and_cancel() {
     let (post, sink) = held_before_the_body("one_call", 0).await;
     let first = initial();

@@ -89,10 +89,7 @@ fn queue(violations: &mut Violations, at: &str, command: wire::QueueEmail) -> Op
         }
     };
     let cause = match &content {
-        Content::Initial(email) => Cause::Initial {
-            note: &email.note,
-            accept_url: &email.accept_url,
-        },
+        Content::Initial(email) => Cause::Initial { note: &email.note },
         Content::Acceptance(_) => Cause::Acceptance {
             connection_id: connection_id.unwrap_or_default(),
         },
