@@ -46,13 +46,18 @@ impl EmailService for Emails {
         let (_, deadline) = gate::noted(&request);
         let commands = parse::commands(request.into_inner())?;
         let (now, mail_domain) = (self.clock.now(), self.mail_domain.clone());
-        let work =
-            move |connection: &mut _| store::apply(connection, &commands, || new_id(now), &mail_domain, now);
+        let work = move |connection: &mut _| {
+            let applied = store::apply(connection, &commands, || new_id(now), &mail_domain, now)?;
+            // Here, not where the answer arrives: nobody may wait for it any more.
+            if let Ok(applied) = &applied {
+                measure::accepted(applied.accepted);
+                applied.outcomes.iter().copied().for_each(measure::outcome);
+            }
+            Ok(applied)
+        };
         let applied = self.database.run(deadline, work).await;
         let applied = applied.map_err(|error| errors::from_database(DOMAIN, &error))?;
         let applied = applied.map_err(refusals::refused)?;
-        measure::accepted(applied.accepted);
-        applied.outcomes.iter().copied().for_each(measure::outcome);
         let is_open = |answer: &Answer| {
             matches!(
                 answer,

@@ -1,5 +1,8 @@
 //! ApplyEmailCommands: keys, fences, and all or nothing.
 
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
 use proto::notify::v1::{
     ApplyEmailCommandsRequest, EmailState, QueueEmail, email_command::Command,
     email_command_result::Result as Told, email_service_client::EmailServiceClient, queue_email::Content,
@@ -7,6 +10,7 @@ use proto::notify::v1::{
 use tests::{
     clients::{channel, id, reason, request},
     emails::{Post, acceptance, cancel, counts, initial},
+    http,
     smtp_sink::{At, Fault, SmtpSink},
 };
 use tonic::Code;
@@ -225,6 +229,34 @@ async fn the_same_key_with_another_accept_link_is_the_same_email() {
     assert_ne!(signed_anew, email);
     let again = post.queue(&signed_anew).await.expect("applied");
     assert_eq!(again.email_id, first.email_id);
+}
+
+#[tokio::test]
+async fn a_call_that_commits_after_its_deadline_is_counted() {
+    let sink = SmtpSink::start().await;
+    let post = Post::start("late_commit", |launch, _| {
+        launch.flag("--smtp-url", sink.url()).flag("--max-call-ms", "500")
+    })
+    .await;
+    let email = initial();
+    let commands = vec![Command::Queue(email.clone()), cancel(&email.invitation_id, 2)];
+    let mut held_up = post.database.connect();
+    held_up
+        .batch_execute("BEGIN; LOCK TABLE email_key")
+        .expect("locked");
+    let status = post.apply(commands).await.expect_err("too late");
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    held_up.batch_execute("ROLLBACK").expect("unlocked");
+    post.until(&email, EmailState::Cancelled).await;
+    // The counters follow the commit, so they may be a moment behind it.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let page = http::get(&post.service.page("/metrics")).await.expect("served");
+    for line in [
+        "emails_accepted_total 1",
+        "emails_outcome_total{outcome=\"cancelled\"} 1",
+    ] {
+        assert!(page.body.contains(line), "{line} in\n{}", page.body);
+    }
 }
 
 #[tokio::test]

@@ -158,7 +158,6 @@ async fn finish(database: Database, now: Timestamp, finished: Vec<Finish>) -> Ve
             measure::stale_finish();
             tracing::warn!(email_id = %finish.held.email_id, "the claim was taken away before its end was written");
         } else if let Move::Close(state) = finish.to {
-            measure::outcome(state);
             tracing::info!(email_id = %finish.held.email_id, outcome = state.name(), "email closed");
         }
     }
@@ -170,7 +169,11 @@ async fn write(database: &Database, now: Timestamp, finished: Vec<Finish>) -> Op
     let mut refusals = 0;
     while refusals < FINISH_REFUSALS {
         let asked = finished.clone();
-        let work = move |connection: &mut _| store::finish(connection, &asked, now);
+        let work = move |connection: &mut _| {
+            let written = store::finish(connection, &asked, now)?;
+            count_outcomes(&asked, &written);
+            Ok(written)
+        };
         match database.run(deadline(), work).await {
             Ok(written) => return Some(written),
             Err(error) => {
@@ -181,4 +184,13 @@ async fn write(database: &Database, now: Timestamp, finished: Vec<Finish>) -> Op
         tokio::time::sleep(FINISH_PAUSE).await;
     }
     None
+}
+
+/// Right after the commit: whoever asked may have stopped waiting, and finds the claims gone when it asks again.
+fn count_outcomes(finished: &[Finish], written: &HashSet<Held>) {
+    for finish in finished.iter().filter(|finish| written.contains(&finish.held)) {
+        if let Move::Close(state) = finish.to {
+            measure::outcome(state);
+        }
+    }
 }

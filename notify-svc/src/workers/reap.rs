@@ -30,10 +30,7 @@ pub(super) async fn run(courier: Arc<Courier>, wake: Arc<Notify>, stop: Cancella
     while !stop.is_cancelled() {
         match reap(&courier).await {
             Ok(reaped) => {
-                for (phase, finish) in &reaped {
-                    record(*phase, finish);
-                }
-                if !reaped.is_empty() {
+                if reaped > 0 {
                     wake.notify_one();
                 }
             }
@@ -50,15 +47,21 @@ pub(super) async fn run(courier: Arc<Courier>, wake: Arc<Notify>, stop: Cancella
     }
 }
 
-async fn reap(courier: &Courier) -> Result<Vec<(Phase, Finish)>, DatabaseError> {
+/// Answers how many leases were taken away.
+async fn reap(courier: &Courier) -> Result<usize, DatabaseError> {
     // Asked first, so that a stall from here on makes no lease look older than it was when the database answered.
     let now = courier.duty.clock.now();
     courier.keep().await?;
     if !courier.contact().may_reap(courier.duty.lease) {
-        return Ok(Vec::new());
+        return Ok(0);
     }
     let decide = move |held, phase, progress| decide(held, phase, progress, now);
-    let work = move |connection: &mut _| store::reap(connection, now, LIMIT, decide);
+    let work = move |connection: &mut _| {
+        let reaped = store::reap(connection, now, LIMIT, decide)?;
+        // Right after the commit, whether or not somebody waits for the answer still.
+        reaped.iter().for_each(|(phase, finish)| record(*phase, finish));
+        Ok(reaped.len())
+    };
     let reaped = courier.duty.database.run(deadline(), work).await;
     reaped.inspect_err(|_| courier.contact().lost())
 }
