@@ -3,6 +3,7 @@
 //! In this order: `guard` (is it gRPC at all), `identity` (who calls, may they), readiness, `shed` (is there
 //! room), the deadline, and a net under panics. Health and reflection pass the guard only.
 
+mod explain;
 mod guard;
 pub mod identity;
 mod shed;
@@ -135,6 +136,7 @@ impl Shared {
             .instrument(span)
             .await
             .unwrap_or_else(|status| status.into_http());
+        let response = explain::explained(self.domain, response);
         let code =
             Status::from_header_map(response.headers()).map_or(tonic::Code::Ok, |status| status.code());
         metrics::counter!("grpc_requests_total", "rpc" => rpc, "code" => format!("{code:?}")).increment(1);

@@ -444,7 +444,10 @@ async fn an_oversized_message_is_refused_and_the_connection_goes_on() {
         ..Default::default()
     };
     let status = clients.send_with(message).await.expect_err("a megabyte");
-    assert_eq!(status.code(), Code::OutOfRange);
+    assert_eq!(
+        (status.code(), &*reason(&status)),
+        (Code::OutOfRange, "REQUEST_TOO_LARGE")
+    );
     clients.invite(&ada, &ben).await;
 }
 
@@ -480,26 +483,51 @@ async fn only_grpc_posts_reach_a_handler() {
     }
 }
 
-/// tonic's client answers an expired deadline by itself, so this one speaks HTTP/2.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_expired_deadline_says_so_on_the_wire() {
-    let local = Local::start("late", &[]).await;
+/// Posts `body` as a call of GetMember and answers gRPC status and reason.
+async fn raw(local: &Local, headers: &[(&'static str, &'static str)], body: Vec<u8>) -> (String, String) {
     let client = reqwest::Client::builder()
         .http2_prior_knowledge()
         .build()
         .expect("it builds");
-    let empty_message = vec![0; 5];
-    let answer = client
-        .post(format!(
-            "http://{}/invitations.v1.MemberService/GetMember",
-            local.grpc()
-        ))
+    let url = format!("http://{}/invitations.v1.MemberService/GetMember", local.grpc());
+    let call = client
+        .post(url)
         .header("content-type", "application/grpc")
         .header("te", "trailers")
-        .header("grpc-timeout", "0n")
-        .body(empty_message)
-        .send()
-        .await
-        .expect("it answers");
-    assert_eq!(answer.headers()["grpc-status"], "4", "DEADLINE_EXCEEDED");
+        .body(body);
+    let call = headers
+        .iter()
+        .fold(call, |call, (name, value)| call.header(*name, *value));
+    let answer = call.send().await.expect("it answers");
+    let status = Status::from_header_map(answer.headers()).expect("an error in the headers");
+    (i32::from(status.code()).to_string(), reason(&status))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn noise_is_told_from_a_fault_of_ours() {
+    let local = Local::start("noise", &[]).await;
+    let bodies: [&[u8]; 6] = [
+        b"",
+        b"\0\0\0\0\x05\xff\xff\xff\xff\xff",
+        b"\0\0\0\0\x02\x0a\x7f",
+        b"\x07\0\0\0\0",
+        b"\0\0\0\0\x09half",
+        b"\x01\0\0\0\x01x",
+    ];
+    for body in bodies {
+        let (code, reason) = raw(&local, &[], body.to_vec()).await;
+        assert_eq!((&*code, &*reason), ("3", "MALFORMED_REQUEST"), "{body:?}");
+    }
+    let huge = [&[0, 0xff, 0xff, 0xff, 0xff][..], b"x"].concat();
+    assert_eq!(
+        raw(&local, &[], huge).await,
+        ("11".to_owned(), "REQUEST_TOO_LARGE".to_owned())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_deadline_says_so_on_the_wire() {
+    let local = Local::start("late", &[]).await;
+    let answer = raw(&local, &[("grpc-timeout", "0n")], vec![0; 5]).await;
+    assert_eq!(answer, ("4".to_owned(), "DEADLINE_EXCEEDED".to_owned()));
 }

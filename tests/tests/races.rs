@@ -282,3 +282,23 @@ async fn a_command_that_the_database_refuses_fails_alone() {
     assert_eq!(local.count("SELECT count(*) FROM sent"), 39);
     assert_eq!(local.spent(&people[17]), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_row_fails_its_own_commands_only() {
+    let local = Local::start("damaged", &["--committers", "1"]).await;
+    let clients = local.clients();
+    let people = clients.crowd(42).await;
+    clients.invite(&people[0], &people[1]).await;
+    local.execute("DELETE FROM received");
+    let calls = (0..40).map(|number| match number {
+        17 => send(&clients, &people[0], &people[1], id()),
+        _ => send(&clients, &people[number + 2], &people[1], id()),
+    });
+    let results = released_together(calls).await;
+    let failed: Vec<usize> = (0..40).filter(|number| results[*number].is_err()).collect();
+    assert_eq!(failed, [17]);
+    assert_eq!(
+        results[17].as_ref().expect_err("refused").code(),
+        tonic::Code::Internal
+    );
+}

@@ -35,6 +35,9 @@ pub(super) enum Failure {
     /// The connection was lost in the write: committed or not.
     #[error("the connection was lost in the write")]
     LostDuring,
+    /// Our own code panicked before anything was written.
+    #[error("deciding panicked; the line before this one says where")]
+    Panicked,
     /// The database refused: a guard did not hold, a deadlock, a value it does not take. Nothing is written.
     #[error("the database refused the batch: {0}")]
     Refused(DieselError),

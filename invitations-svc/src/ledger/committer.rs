@@ -42,12 +42,7 @@ impl Committer {
     pub(super) fn run(self) {
         let mut db: Option<Db> = None;
         while let Ok(first) = self.queue.recv() {
-            let jobs = self.take(first);
-            // A panic here is a bug of ours. Its callers hear that the outcome is unknown; the next batch goes on.
-            if catch_unwind(AssertUnwindSafe(|| self.settle(jobs, &mut db))).is_err() {
-                tracing::error!("a batch panicked; the line before this one says where");
-                db = None;
-            }
+            self.settle(self.take(first), &mut db);
         }
     }
 
@@ -70,7 +65,7 @@ impl Committer {
             let commands: Vec<&Command> = jobs.iter().map(|job| &job.command).collect();
             match self.attempt(&commands, db, commit) {
                 Ok(decided) => return answer(jobs, decided),
-                Err(Failure::Refused(_)) => {
+                Err(Failure::Refused(_) | Failure::Panicked) => {
                     metrics::counter!("ledger_refused_batches_total").increment(1);
                     jobs.retain(Job::is_waited_for);
                 }
@@ -94,7 +89,7 @@ impl Committer {
                 Err(Failure::Refused(error))
                     if tried < ALONE && job.is_waited_for() && may_pass_again(&error) => {}
                 Err(Failure::Refused(_)) if !job.is_waited_for() => return Err(LedgerError::Late),
-                Err(failure @ Failure::Refused(_)) => {
+                Err(failure @ (Failure::Refused(_) | Failure::Panicked)) => {
                     let actor = job.command.actor();
                     tracing::error!(%actor, error = %failure, "a command cannot be committed; its caller got INTERNAL");
                     return Err(LedgerError::Refused);
@@ -132,15 +127,17 @@ impl Committer {
             Some(connection) => connection,
             None => db.insert(self.pool.get_timeout(CHECKOUT).map_err(|_| Failure::LostBefore)?),
         };
-        let result = commit(
-            connection,
-            commands,
-            Terms {
-                now: self.clock.now(),
-                policy: &self.policy,
-            },
-        );
-        if matches!(result, Err(Failure::LostBefore | Failure::LostDuring)) {
+        let terms = Terms {
+            now: self.clock.now(),
+            policy: &self.policy,
+        };
+        // A panic in a rule is a bug of ours, and must not fail the neighbours of the command that meets it.
+        let result = catch_unwind(AssertUnwindSafe(|| commit(connection, commands, terms)))
+            .unwrap_or(Err(Failure::Panicked));
+        if matches!(
+            result,
+            Err(Failure::LostBefore | Failure::LostDuring | Failure::Panicked)
+        ) {
             *db = None;
         }
         result
@@ -164,6 +161,6 @@ fn outcome_of(failure: &Failure) -> LedgerError {
     match failure {
         Failure::LostBefore => LedgerError::Unavailable,
         Failure::LostDuring => LedgerError::Unknown,
-        Failure::Refused(_) => LedgerError::Refused,
+        Failure::Refused(_) | Failure::Panicked => LedgerError::Refused,
     }
 }

@@ -224,6 +224,10 @@ impl<const REPLACES: bool> QueryFragment<Pg> for Statement<'_, REPLACES> {
         out.push_sql("WITH ");
         columns.accounts.walk(out.reborrow())?;
         out.push_sql(", ");
+        if REPLACES {
+            columns.old_pairs.update(out.reborrow())?;
+            out.push_sql(", ");
+        }
         columns.new_pairs.insert(out.reborrow())?;
         out.push_sql(", ");
         columns.new_sent.insert(out.reborrow())?;
@@ -235,8 +239,6 @@ impl<const REPLACES: bool> QueryFragment<Pg> for Statement<'_, REPLACES> {
         columns.events.insert(out.reborrow())?;
         if REPLACES {
             out.push_sql(", ");
-            columns.old_pairs.update(out.reborrow())?;
-            out.push_sql(", ");
             columns.old_sent.update(out.reborrow())?;
             out.push_sql(", ");
             columns.old_received.update(out.reborrow())?;
@@ -247,14 +249,20 @@ impl<const REPLACES: bool> QueryFragment<Pg> for Statement<'_, REPLACES> {
             out.push_sql(", ");
             columns.connections.insert(out.reborrow())?;
         }
+        // The counts give the order of execution, and so of locks: accounts, old pairs, new pairs, as the locked redo
+        // takes them.
+        out.push_sql(" SELECT fence((SELECT count(*) FROM a)");
+        if REPLACES {
+            out.push_sql(" + (SELECT count(*) FROM pu)");
+        }
         out.push_sql(
-            " SELECT fence((SELECT count(*) FROM a) + (SELECT count(*) FROM p) + (SELECT count(*) FROM s) \
-             + (SELECT count(*) FROM r) + (SELECT count(*) FROM q) + (SELECT count(*) FROM o)",
+            " + (SELECT count(*) FROM p) + (SELECT count(*) FROM s) + (SELECT count(*) FROM r) \
+             + (SELECT count(*) FROM q) + (SELECT count(*) FROM o)",
         );
         if REPLACES {
             out.push_sql(
-                " + (SELECT count(*) FROM pu) + (SELECT count(*) FROM su) + (SELECT count(*) FROM ru) \
-                 + (SELECT count(*) FROM qu) + (SELECT count(*) FROM c)",
+                " + (SELECT count(*) FROM su) + (SELECT count(*) FROM ru) + (SELECT count(*) FROM qu) \
+                 + (SELECT count(*) FROM c)",
             );
         }
         out.push_sql(", ");

@@ -1,0 +1,41 @@
+//! Errors that tonic makes before a handler runs carry a library's text and no reason. Ours carry both, and do not look
+//! like faults of the service.
+
+use http::Response;
+use tonic::{Code, Status, body::Body};
+
+use crate::errors::refusal;
+
+/// The response; an error without details is replaced by one that has them.
+pub(super) fn explained(domain: &str, response: Response<Body>) -> Response<Body> {
+    let Some(status) = Status::from_header_map(response.headers()) else {
+        return response;
+    };
+    if status.code() == Code::Ok || !status.details().is_empty() {
+        return response;
+    }
+    explanation(domain, status.code()).into_http()
+}
+
+/// Our words for what tonic found wrong with a request.
+fn explanation(domain: &str, code: Code) -> Status {
+    match code {
+        Code::OutOfRange | Code::ResourceExhausted => refusal(
+            Code::OutOfRange,
+            domain,
+            "REQUEST_TOO_LARGE",
+            "the request is larger than this rpc takes",
+        ),
+        Code::Unimplemented => refusal(
+            code,
+            domain,
+            "NO_SUCH_RPC",
+            "there is no such rpc or encoding; reflection lists the rpcs",
+        ),
+        Code::Cancelled => refusal(code, domain, "CANCELLED", "the call was cancelled"),
+        _ => {
+            let message = "the request is not a gRPC message of this rpc";
+            refusal(Code::InvalidArgument, domain, "MALFORMED_REQUEST", message)
+        }
+    }
+}
