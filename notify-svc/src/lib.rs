@@ -29,6 +29,9 @@ use crate::{smtp::Letterhead, workers::Duty};
 
 /// Connections of the workers. They have their own, so that a flood of calls cannot let leases run out.
 const WORKER_CONNECTIONS: u32 = 4;
+/// How long the workers may take, past the shutdown's patience, to give back what they did not begin.
+const GIVE_BACK: Duration = Duration::from_secs(1);
+
 /// Names under which health is told, beside the empty one.
 const SERVICES: &[&str] = &["notify.v1.EmailService"];
 
@@ -112,6 +115,19 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         }
     };
     let done = tokio::spawn(async move {
+        let limit = {
+            let stop = stop.clone();
+            async move {
+                stop.cancelled().await;
+                tokio::time::sleep(patience + GIVE_BACK).await;
+            }
+        };
+        let background = async {
+            tokio::select! {
+                () = background => {}
+                () = limit => tracing::warn!("the workers were cut off; their leases run out"),
+            }
+        };
         let served = server::serve(listeners, gate, routes, operations, stop, patience);
         tokio::join!(served, background);
         tracing::info!("stopped");
