@@ -57,18 +57,19 @@ pub struct Config {
         long,
         env = "RETRY_DELAYS",
         value_delimiter = ',',
-        default_value = "60,300,1800,7200,21600,86400"
+        default_value = "60,300,1800,7200,21600,86400",
+        value_parser = clap::value_parser!(u64).range(0..=2_592_000)
     )]
     pub(crate) retry_delays: Vec<u64>,
     /// How old the reason of an initial email may be when it goes out, in hours
-    #[arg(long, env = "INITIAL_DEADLINE_HOURS", default_value_t = 48)]
+    #[arg(long, env = "INITIAL_DEADLINE_HOURS", default_value_t = 48, value_parser = clap::value_parser!(u32).range(1..=8_760))]
     pub(crate) initial_deadline_hours: u32,
     /// Longest wait for the mail server to connect or to answer a command, in seconds
-    #[arg(long, env = "SMTP_COMMAND_SECONDS", default_value_t = 60)]
+    #[arg(long, env = "SMTP_COMMAND_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(crate) smtp_command_seconds: u64,
     /// Longest wait for the mail server's last word on an email, in seconds; RFC 5321 asks for ten minutes, and a
     /// shorter one sends more emails twice
-    #[arg(long, env = "SMTP_FINAL_REPLY_SECONDS", default_value_t = 600)]
+    #[arg(long, env = "SMTP_FINAL_REPLY_SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(crate) smtp_final_reply_seconds: u64,
 }
 
@@ -158,6 +159,27 @@ mod tests {
     fn beyond_loopback_nobody_is_served_without_an_identity() {
         let beyond = ["--smtp-url", "smtp://127.0.0.1", "--grpc-addr", "0.0.0.0:50052"];
         assert!(check(&beyond).expect_err("refused").contains("--tokens-file"));
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_meant_is_refused() {
+        for (flag, wrong, right) in [
+            ("--concurrency", ["0", "501"], "500"),
+            ("--lease-seconds", ["0", "3601"], "1"),
+            ("--retry-delays", ["60,-1", "60,2592001"], "0,2592000"),
+            ("--initial-deadline-hours", ["0", "8761"], "1"),
+            ("--smtp-command-seconds", ["0", "3601"], "1"),
+            ("--smtp-final-reply-seconds", ["0", "18446744073709551615"], "1"),
+        ] {
+            let given = |value: &str| check(&["--smtp-url", "smtp://127.0.0.1", &format!("{flag}={value}")]);
+            assert_eq!(given(right), Ok(()), "{flag}={right}");
+            for value in wrong {
+                assert!(
+                    given(value).expect_err("refused").contains(flag),
+                    "{flag}={value}"
+                );
+            }
+        }
     }
 
     #[test]
