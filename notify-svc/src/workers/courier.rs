@@ -52,6 +52,7 @@ pub(crate) struct Courier {
     pub(super) finish: Batch<Finish, ()>,
     held: Mutex<HashSet<Held>>,
     contact: Mutex<Contact>,
+    started: Instant,
 }
 
 impl Courier {
@@ -68,6 +69,7 @@ impl Courier {
             finish,
             held: Mutex::default(),
             contact: Mutex::default(),
+            started: Instant::now(),
         }
     }
 
@@ -85,7 +87,7 @@ impl Courier {
         let work = move |connection: &mut _| store::extend(connection, &held, worker, until());
         let kept = self.duty.database.run(deadline(), work).await;
         match &kept {
-            Ok(()) => self.contact().answered(Instant::now(), self.duty.lease),
+            Ok(()) => self.contact().answered(self.started.elapsed(), self.duty.lease),
             Err(_) => self.contact().lost(),
         }
         kept
