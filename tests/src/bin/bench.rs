@@ -105,8 +105,17 @@ async fn main() -> anyhow::Result<()> {
             Kind::Plain(mode) => format!("A {mode}"),
             Kind::Ours(in_flight) => format!("{in_flight} in flight"),
         };
+        let latency = |ms: f64| {
+            if ms > 0.0 {
+                format!("{ms:.2}")
+            } else {
+                "-".to_owned()
+            }
+        };
         println!(
-            "{name:>16} {per_second:>10.0} {p50_ms:>9.2} {p99_ms:>9.2} {:>9.1}",
+            "{name:>16} {per_second:>10.0} {:>9} {:>9} {:>9.1}",
+            latency(p50_ms),
+            latency(p99_ms),
             per_second / limit
         );
     }
