@@ -6,7 +6,7 @@ use clap::Parser;
 use invitations_svc::config::Config;
 use shell::{clock::Clock, postgres::DatabaseArgs, server, telemetry};
 
-/// Invitations between members: quotas, restrictions, state transitions
+/// Invitations between members: sending, accepting, quotas
 #[derive(Parser)]
 #[command(name = "invitations-svc", version)]
 enum Verb {

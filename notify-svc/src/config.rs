@@ -41,10 +41,10 @@ pub struct Config {
     #[arg(long, env = "MAIL_DIR")]
     pub(crate) mail_dir: Option<PathBuf>,
     /// Sender of all emails, e.g. "Invitations <invitations@example.com>"; Message-IDs end in its domain
-    #[arg(long, env = "MAIL_FROM")]
+    #[arg(long, env = "MAIL_FROM", value_parser = mailbox)]
     pub(crate) mail_from: Mailbox,
     /// Page with a member's email settings, linked in each email; {member_id} stands for the reader's id
-    #[arg(long, env = "SETTINGS_URL")]
+    #[arg(long, env = "SETTINGS_URL_TEMPLATE")]
     pub(crate) settings_url_template: SettingsUrl,
     /// Emails sent at once, each over a connection of its own
     #[arg(long, env = "CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=500))]
@@ -71,6 +71,11 @@ pub struct Config {
     /// shorter one sends more emails twice
     #[arg(long, env = "SMTP_FINAL_REPLY_SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(crate) smtp_final_reply_seconds: u64,
+}
+
+fn mailbox(text: &str) -> Result<Mailbox, String> {
+    text.parse()
+        .map_err(|_| "must be an address, e.g. \"Invitations <invitations@example.com>\"".to_owned())
 }
 
 impl Config {

@@ -50,6 +50,15 @@ pub fn secret(value: &str) -> Result<SecretString, String> {
 /// Refuses a connection string that would send data in clear over a network.
 pub fn check_url(url: &SecretString) -> Result<(), String> {
     let url = url.expose_secret();
+    if after_scheme(url).is_none() && !url.contains('=') {
+        return Err(
+            "DATABASE_URL must be a Postgres connection string, e.g. postgres://user:password@host/name"
+                .to_owned(),
+        );
+    }
+    if after_scheme(url).is_none() && url.contains("://") {
+        return Err("DATABASE_URL must begin with postgres:// or postgresql://".to_owned());
+    }
     let hosts = hosts(url);
     let tls = parameters(url).any(|(name, value)| name == "sslmode" && value == "verify-full");
     let local = |host: &str| {
@@ -368,6 +377,13 @@ mod tests {
                 said(wrong).expect_err(wrong).contains("sslmode=verify-full"),
                 "{wrong}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_no_connection_string_is_refused() {
+        for wrong in ["", "x", "mysql://h/x?a=b"] {
+            assert!(said(wrong).expect_err(wrong).contains("postgres://"), "{wrong}");
         }
     }
 

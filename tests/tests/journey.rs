@@ -1,6 +1,8 @@
 //! One invitation across both services, in good days and when a part of the system is down.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use diesel::{RunQueryDsl, sql_query};
 
 use proto::invitations::v1::SentState;
 use tests::{
@@ -140,4 +142,53 @@ async fn without_their_database_both_say_that_they_are_not_ready_until_it_is_bac
     until(&system.notify, true).await;
     clients.invite(&ada, &ben).await;
     assert_one_email(&system, &ben_address).await;
+}
+
+#[tokio::test]
+async fn a_transition_that_notify_refuses_for_good_is_put_aside_and_sent_once_mended() {
+    let mut system = System::start("put_aside").await;
+    let clients = system.clients();
+    let [(ada, _), (ben, ben_address)] = two(&clients).await;
+    let others = clients.crowd(20).await;
+    system.notify.kill();
+    for recipient in others.iter().chain([&ben]) {
+        clients.invite(&ada, recipient).await;
+    }
+    let mut database = system.invitations_database.connect();
+    let spoil = format!("UPDATE outbox SET note = repeat('x', 5000) WHERE recipient_id = '{ben}'");
+    sql_query(spoil).execute(&mut database).expect("spoilt");
+    system.notify.restart().await;
+    let end = Instant::now() + PATIENCE;
+    while count(&mut database, "SELECT count(*) FROM outbox_dead") == 0 && Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(count(&mut database, "SELECT count(*) FROM outbox_dead"), 1);
+    while mail::all(&system.mail()).len() < others.len() && Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(
+        mail::all(&system.mail()).len(),
+        others.len(),
+        "the others are not held up"
+    );
+
+    sql_query("UPDATE outbox_dead SET note = ''")
+        .execute(&mut database)
+        .expect("mended");
+    let again = "WITH again AS (DELETE FROM outbox_dead RETURNING *) INSERT INTO outbox \
+                 SELECT lane, invitation_id, sequence, event, inviter_id, recipient_id, note, happened_at, now() FROM again";
+    sql_query(again)
+        .execute(&mut database)
+        .expect("the line that the README gives");
+    assert_one_email(&system, &ben_address).await;
+}
+
+fn count(connection: &mut diesel::PgConnection, query: &str) -> i64 {
+    #[derive(diesel::QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        count: i64,
+    }
+    let row: Count = sql_query(query).get_result(connection).expect("the query counts");
+    row.count
 }
