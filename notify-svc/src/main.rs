@@ -22,7 +22,9 @@ fn main() -> ExitCode {
     let done = match Verb::parse() {
         Verb::Serve(config) => server::run(serve(config)),
         Verb::CheckConfig(config) => config.check().map(|()| println!("the settings are right")),
-        Verb::Migrate(database) => notify_svc::migrate(&database),
+        Verb::Migrate(database) => {
+            notify_svc::migrate(&database).map(|()| println!("the database is up to date"))
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -70,9 +70,11 @@ pub fn check_url(url: &SecretString) -> Result<(), String> {
     };
     match (tls, hosts.iter().all(|host| local(host))) {
         (true, _) if cfg!(feature = "bundled-libpq") && !cfg!(feature = "bundled-libpq-tls") => {
-            return Err("DATABASE_URL asks for TLS, which this build's libpq does not have: build with \
-                        `--no-default-features` and the system's libpq, or with `--features shell/bundled-libpq-tls`"
-                .to_owned());
+            return Err(
+                "DATABASE_URL asks for TLS, which this build's libpq does not have: build with \
+                        `--features shell/bundled-libpq-tls` (needs the OpenSSL headers)"
+                    .to_owned(),
+            );
         }
         (true, _) | (false, true) => return Ok(()),
         (false, false) => {}

@@ -51,13 +51,15 @@ pub fn send(command: &Send, facts: &Facts, moment: Moment) -> Decision {
         };
     }
     let charged = account.charged(moment.now, moment.policy);
-    match (recipient, &command.recipient_email, charged.clone()) {
+    match (recipient, &command.recipient_email, &charged) {
         (Addressee::Everyone, ..) => {}
         (Addressee::KnowsMyEmail(_), None, _) => return Decision::refused(Refusal::EmailRequired),
         // Guessing costs what sending costs. Where the quota ends, nothing is judged any more, right or wrong.
-        (Addressee::KnowsMyEmail(_), Some(_), Err(spent)) => return Decision::refused(spent),
+        (Addressee::KnowsMyEmail(_), Some(_), Err(spent)) => return Decision::refused(*spent),
         (Addressee::KnowsMyEmail(email), Some(given), Ok(_)) if addresses::same_mailbox(given, email) => {}
-        (Addressee::KnowsMyEmail(_), Some(_), Ok(account)) => return charge_for_a_guess(account),
+        (Addressee::KnowsMyEmail(_), Some(_), Ok(account)) => {
+            return charge_for_a_guess(account.clone());
+        }
     }
     let sends_to_pair = facts.pair.sends_from(command.inviter_id);
     if sends_to_pair.count(moment.policy.pair_window, moment.now) >= moment.policy.pair_sends {

@@ -199,7 +199,7 @@ impl Book {
         }
     }
 
-    /// The accounts and pairs that the batch is judged by, also those that do not exist, in the order of locks.
+    /// The accounts and pairs that the batch is judged by, in the order of locks.
     pub(super) fn judged_by(commands: &[&Command], facts: &[Facts]) -> (Vec<Uuid>, Vec<PairKey>) {
         let mut accounts: Vec<Uuid> = commands.iter().map(|command| command.actor()).collect();
         let mut pairs: Vec<PairKey> = facts

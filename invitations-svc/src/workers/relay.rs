@@ -77,8 +77,12 @@ impl Relay {
     /// Moves transitions until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let mut failures = 0;
+        let mut measured: Option<Instant> = None;
         while !stop.is_cancelled() {
-            self.measure().await;
+            if measured.is_none_or(|at| at.elapsed() >= POLL) {
+                self.measure().await;
+                measured = Some(Instant::now());
+            }
             let pause = match self.sweep(&stop).await {
                 Ok(moved) => {
                     failures = 0;
@@ -224,22 +228,20 @@ impl Relay {
     }
 
     async fn bury(&self, claim: Claimed, status: Status) -> Result<(), DatabaseError> {
-        let event = &claim.event;
-        tracing::error!(
-            invitation_id = %event.invitation_id,
-            sequence = event.sequence,
-            code = ?status.code(),
-            "notify-svc refuses this transition's emails for good; it is in outbox_dead now"
-        );
-        metrics::counter!("outbox_dead_total").increment(1);
-        let (now, reason) = (
-            self.clock.now(),
-            format!("{:?}: {}", status.code(), status.message()),
-        );
+        let (now, code) = (self.clock.now(), status.code());
+        let (invitation_id, sequence) = (claim.event.invitation_id, claim.event.sequence);
+        let reason = format!("{code:?}: {}", status.message());
         self.database
             .run(within(CALL), move |db| outbox::bury(db, &[claim], now, &reason))
-            .await
-            .map(|_| ())
+            .await?;
+        metrics::counter!("outbox_dead_total").increment(1);
+        tracing::error!(
+            %invitation_id,
+            sequence,
+            ?code,
+            "notify-svc refuses this transition's emails for good; outbox_dead has it, with the reason"
+        );
+        Ok(())
     }
 }
 
