@@ -10,10 +10,12 @@ use prost::Message;
 use prost_types::FileDescriptorSet;
 use tonic_build::CodeGenBuilder;
 
-const PROTOS: [&str; 5] = [
+const PROTOS: [&str; 7] = [
     "invitations/v1/connection_service.proto",
+    "invitations/v1/feed_service.proto",
     "invitations/v1/invitation_service.proto",
     "invitations/v1/member_service.proto",
+    "invitations/v1/operator_service.proto",
     "invitations/v1/views.proto",
     "notify/v1/email_service.proto",
 ];

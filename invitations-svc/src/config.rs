@@ -1,5 +1,7 @@
 //! Every setting: a flag, an environment variable, a default. `--help` is their reference.
 
+mod policy;
+
 use std::{net::SocketAddr, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -13,9 +15,10 @@ use shell::{
 };
 
 use crate::{
-    domain::policy::Policy, ledger::LedgerArgs, links::UrlTemplate, web::AcceptButton,
-    workers::relay::RelaySwitch,
+    domain::policy::Policy, grpc::Limits, ledger::LedgerArgs, links::UrlTemplate, web::AcceptButton,
+    workers::{feed::FeedSwitch, relay::RelaySwitch},
 };
+pub use policy::PolicyArgs;
 
 /// Longest wait of a committer for a row that somebody else holds, in milliseconds: below the time that a call has.
 const LOCK_TIMEOUT_MS: &str = "2000";
@@ -39,6 +42,9 @@ pub struct Config {
     /// Whether this process moves transitions to notify-svc; off, they wait in the outbox
     #[arg(long, env = "RELAY", value_enum, default_value_t = RelaySwitch::On)]
     pub relay: RelaySwitch,
+    /// Whether transitions are kept for WatchTransitions; off, the feed stays as it is
+    #[arg(long, env = "FEED", value_enum, default_value_t = FeedSwitch::On)]
+    pub feed: FeedSwitch,
     /// Keys that sign accept links and page tokens, newest first, each at least 32 characters, separated by commas;
     /// @FILE reads them from a file
     #[arg(long, env = "LINK_KEYS", value_parser = postgres::secret, hide_env_values = true)]
@@ -60,6 +66,13 @@ pub struct Config {
         default_value = "https://example.com/invitations/{invitation_id}"
     )]
     pub inbox_url_template: UrlTemplate,
+    /// The product's page of a sent invitation, with {invitation_id}
+    #[arg(
+        long,
+        env = "SENT_URL_TEMPLATE",
+        default_value = "https://example.com/sent/{invitation_id}"
+    )]
+    pub sent_url_template: UrlTemplate,
     /// What the button of the accept page does
     #[arg(long, env = "ACCEPT_BUTTON", value_enum, default_value_t = AcceptButton::Acts)]
     pub accept_button: AcceptButton,
@@ -75,29 +88,6 @@ pub struct Config {
     pub log: LogArgs,
 }
 
-/// The numbers of the rules.
-#[derive(Debug, Clone, clap::Args)]
-pub struct PolicyArgs {
-    /// Sends of one inviter in any 24 hours
-    #[arg(long, env = "QUOTA_DAY", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
-    pub quota_day: u16,
-    /// Sends of one inviter in any 7 days
-    #[arg(long, env = "QUOTA_WEEK", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
-    pub quota_week: u16,
-    /// Sends of one inviter ever
-    #[arg(long, env = "QUOTA_LIFETIME", default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
-    pub quota_lifetime: u32,
-    /// Sends of one inviter to one recipient in --pair-window-days
-    #[arg(long, env = "PAIR_SENDS", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
-    pub pair_sends: u16,
-    /// Window of --pair-sends, in days
-    #[arg(long, env = "PAIR_WINDOW_DAYS", default_value_t = 180, value_parser = clap::value_parser!(u16).range(1..))]
-    pub pair_window_days: u16,
-    /// How long an invitation stays open after its last send, in days
-    #[arg(long, env = "OPEN_DAYS", default_value_t = 180, value_parser = clap::value_parser!(u16).range(1..))]
-    pub open_days: u16,
-}
-
 /// What is left of the settings once they are found to be right.
 pub struct Checked {
     /// Who may call.
@@ -108,6 +98,8 @@ pub struct Checked {
     pub session: Vec<(String, String)>,
     /// The numbers to judge by.
     pub policy: Policy,
+    /// The numbers that the wire is held to.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -131,11 +123,13 @@ impl Config {
             .parse()
             .map_err(|wrong| format!("--link-keys {wrong}"));
         let session = self.ledger.session();
+        let policy = self.policy.policy();
+        note(policy.as_ref().map(|_| ()).map_err(Clone::clone));
         note(identities.as_ref().map(|_| ()).map_err(Clone::clone));
         note(keys.as_ref().map(|_: &Keyring| ()).map_err(Clone::clone));
         note(session.as_ref().map(|_| ()).map_err(Clone::clone));
-        match (identities, keys, session) {
-            (Ok(identities), Ok(keys), Ok(mut session)) if wrong.is_empty() => {
+        match (identities, keys, session, policy) {
+            (Ok(identities), Ok(keys), Ok(mut session), Ok(policy)) if wrong.is_empty() => {
                 session.push((
                     "statement_timeout".to_owned(),
                     self.database.statement_timeout_ms.to_string(),
@@ -145,7 +139,8 @@ impl Config {
                     identities,
                     keys,
                     session,
-                    policy: self.policy.policy(),
+                    policy,
+                    limits: self.policy.limits(Duration::from_millis(self.listen.max_call_ms)),
                 })
             }
             _ => Err(wrong.join("\n")),
@@ -159,22 +154,6 @@ fn url(flag: &str, value: &str) -> Result<(), String> {
     violations
         .into_result("", ())
         .map_err(|status| status.message().to_owned())
-}
-
-impl PolicyArgs {
-    /// The numbers as the rules take them.
-    pub fn policy(&self) -> Policy {
-        let days = |count: u16| Duration::from_secs(u64::from(count) * 24 * 60 * 60);
-        Policy {
-            quota_day: self.quota_day.into(),
-            quota_week: self.quota_week.into(),
-            quota_lifetime: self.quota_lifetime as usize,
-            pair_sends: self.pair_sends.into(),
-            pair_window: days(self.pair_window_days),
-            open_for: days(self.open_days),
-            ..Policy::default()
-        }
-    }
 }
 
 #[cfg(test)]
@@ -196,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_the_contract_s() {
-        let policy = config(&[]).policy.policy();
+        let policy = config(&[]).policy.policy().expect("the defaults are right");
         assert_eq!(format!("{policy:?}"), format!("{:?}", Policy::default()));
         assert!(config(&[]).check().is_ok());
     }

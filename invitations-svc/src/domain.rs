@@ -1,15 +1,20 @@
 //! The rules: pure functions over rows. No IO, no clock, no database, no wire.
 
-pub mod accept;
 pub mod account;
+pub mod answer;
 pub mod command;
+mod connect;
+pub mod due;
 pub mod ids;
 pub mod invitation;
 pub mod member;
+pub mod membership;
+pub mod operate;
 pub mod pair;
 pub mod policy;
+pub mod recall;
 pub mod refusal;
 pub mod request;
 pub mod send;
-pub mod send_log;
+pub mod time_log;
 pub mod transition;

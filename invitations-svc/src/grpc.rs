@@ -1,21 +1,24 @@
 //! The wire: proto to domain and back. A handler parses, submits and prints.
 
 mod connections;
-mod errors;
+pub mod errors;
 mod invitations;
 mod members;
 mod paging;
 mod repeat;
 mod views;
 
+use std::{sync::Arc, time::Duration};
+
 use proto::invitations::v1::{
     connection_service_server::ConnectionServiceServer, invitation_service_server::InvitationServiceServer,
     member_service_server::MemberServiceServer,
 };
 use shell::{clock::Clock, gate::Role, postgres::Database, signing::Keyring};
+use tokio_util::sync::CancellationToken;
 use tonic::service::{Routes, RoutesBuilder};
 
-use crate::ledger::Ledger;
+use crate::{domain::policy::Policy, ledger::Ledger};
 
 /// Domain of every error (google.rpc.ErrorInfo).
 pub const DOMAIN: &str = "invitations.v1";
@@ -28,45 +31,51 @@ pub const SERVICES: [&str; 3] = [
 ];
 
 /// Which role each rpc asks for.
+#[rustfmt::skip]
 pub const PERMISSIONS: &[(&str, Role)] = &[
-    (
-        "/invitations.v1.InvitationService/SendInvitation",
-        Role::MemberClient,
-    ),
-    (
-        "/invitations.v1.InvitationService/GetSentInvitation",
-        Role::MemberClient,
-    ),
-    (
-        "/invitations.v1.InvitationService/ListSentInvitations",
-        Role::MemberClient,
-    ),
-    (
-        "/invitations.v1.InvitationService/GetReceivedInvitation",
-        Role::MemberClient,
-    ),
-    (
-        "/invitations.v1.InvitationService/ListReceivedInvitations",
-        Role::MemberClient,
-    ),
-    (
-        "/invitations.v1.InvitationService/AcceptInvitation",
-        Role::MemberClient,
-    ),
-    (
-        "/invitations.v1.ConnectionService/ListConnections",
-        Role::MemberClient,
-    ),
-    (
-        "/invitations.v1.ConnectionService/GetConnectionSummary",
-        Role::MemberClient,
-    ),
+    ("/invitations.v1.InvitationService/SendInvitation", Role::MemberClient),
+    ("/invitations.v1.InvitationService/BatchSendInvitations", Role::MemberClient),
+    ("/invitations.v1.InvitationService/SendInvitationStream", Role::MemberClient),
+    ("/invitations.v1.InvitationService/GetSentInvitation", Role::MemberClient),
+    ("/invitations.v1.InvitationService/ListSentInvitations", Role::MemberClient),
+    ("/invitations.v1.InvitationService/GetReceivedInvitation", Role::MemberClient),
+    ("/invitations.v1.InvitationService/ListReceivedInvitations", Role::MemberClient),
+    ("/invitations.v1.InvitationService/ListReplies", Role::MemberClient),
+    ("/invitations.v1.InvitationService/AcceptInvitation", Role::MemberClient),
+    ("/invitations.v1.InvitationService/ReplyToInvitation", Role::MemberClient),
+    ("/invitations.v1.InvitationService/IgnoreInvitation", Role::MemberClient),
+    ("/invitations.v1.InvitationService/RestoreInvitation", Role::MemberClient),
+    ("/invitations.v1.InvitationService/DeclineInvitation", Role::MemberClient),
+    ("/invitations.v1.InvitationService/WithdrawInvitation", Role::MemberClient),
+    ("/invitations.v1.InvitationService/StopReminders", Role::MemberClient),
+    ("/invitations.v1.ConnectionService/ListConnections", Role::MemberClient),
+    ("/invitations.v1.ConnectionService/GetConnectionSummary", Role::MemberClient),
+    ("/invitations.v1.ConnectionService/RemoveConnection", Role::MemberClient),
     ("/invitations.v1.MemberService/UpsertMembers", Role::MemberClient),
     ("/invitations.v1.MemberService/GetMember", Role::MemberClient),
+    ("/invitations.v1.MemberService/EraseMember", Role::MemberClient),
 ];
 
-/// Largest request of rpcs that carry one invitation, in bytes.
+/// The numbers that the wire is held to.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Longest note, in characters.
+    pub note_chars: usize,
+    /// Longest reply, in characters.
+    pub reply_chars: usize,
+    /// Invitations in one batch.
+    pub batch_items: usize,
+    /// Items of one stream that are under way at once.
+    pub stream_in_flight: usize,
+    /// Longest time for one item of a stream.
+    pub patience: Duration,
+}
+
+/// Largest request of most rpcs, in bytes.
 const MESSAGE_LIMIT: usize = 64 * 1024;
+
+/// Largest BatchSendInvitations request, in bytes: as many invitations as a setting allows, with long notes.
+const BATCH_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Largest UpsertMembers request, in bytes: 100 members with long names.
 const MEMBERS_LIMIT: usize = 512 * 1024;
@@ -82,6 +91,12 @@ pub struct Rooms {
     pub clock: Clock,
     /// Signs page tokens and accept links.
     pub keys: Keyring,
+    /// The numbers to judge by.
+    pub policy: Arc<Policy>,
+    /// The numbers that the wire is held to.
+    pub limits: Limits,
+    /// Ends streams.
+    pub stop: CancellationToken,
 }
 
 /// The services.
@@ -90,7 +105,7 @@ pub fn routes(rooms: &Rooms) -> Routes {
     routes
         .add_service(
             InvitationServiceServer::new(invitations::Service(rooms.clone()))
-                .max_decoding_message_size(MESSAGE_LIMIT),
+                .max_decoding_message_size(BATCH_LIMIT),
         )
         .add_service(
             ConnectionServiceServer::new(connections::Service(rooms.clone()))

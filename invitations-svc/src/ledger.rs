@@ -103,19 +103,42 @@ pub struct Ledger {
     queues: Arc<[SyncSender<Job>]>,
 }
 
-/// Starts the committers on `pool`, which has a connection for each. They wake `relay` when a commit owes emails, and
-/// end when every clone of the ledger is gone and the queues are empty.
-pub fn start(args: &LedgerArgs, pool: Pool, clock: Clock, policy: Arc<Policy>, relay: Arc<Notify>) -> Ledger {
+/// Workers that a commit wakes.
+#[derive(Debug, Clone, Default)]
+pub struct Wakes {
+    /// When emails are owed.
+    pub relay: Arc<Notify>,
+    /// When there are transitions to follow.
+    pub feed: Arc<Notify>,
+}
+
+/// What the committers work with.
+pub struct Terms {
+    /// A connection for each of them.
+    pub pool: Pool,
+    /// Tells the time.
+    pub clock: Clock,
+    /// The numbers to judge by.
+    pub policy: Arc<Policy>,
+    /// Whom they wake.
+    pub wakes: Wakes,
+    /// Whether transitions go into the feed.
+    pub feeds: bool,
+}
+
+/// Starts the committers. They end when every clone of the ledger is gone and the queues are empty.
+pub fn start(args: &LedgerArgs, terms: Terms) -> Ledger {
     let mut queues = Vec::new();
     for number in 0..args.committers {
         let (sender, receiver) = sync_channel(args.commit_queue as usize);
         let committer = Committer {
             queue: receiver,
             batch: args.commit_batch as usize,
-            pool: pool.clone(),
-            clock: clock.clone(),
-            policy: policy.clone(),
-            relay: relay.clone(),
+            pool: terms.pool.clone(),
+            clock: terms.clock.clone(),
+            policy: terms.policy.clone(),
+            wakes: terms.wakes.clone(),
+            feeds: terms.feeds,
         };
         thread::Builder::new()
             .name(format!("committer-{number}"))

@@ -20,15 +20,18 @@ use shell::{
     postgres::{self, Database, DatabaseArgs},
     server::{self, Listeners, Serving},
 };
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::{
     config::{Checked, Config},
     grpc::Rooms,
+    ledger::Wakes,
     web::Web,
-    workers::relay::{Links, Relay, RelaySwitch},
+    workers::{
+        feed::FeedSwitch,
+        relay::{Links, Relay, RelaySwitch},
+    },
 };
 
 /// Starts the service: the wiring, and nothing else. It serves at once and is ready when its database is.
@@ -48,20 +51,24 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     }
 
     let database = Database::new(&config.database);
-    let wake = Arc::new(Notify::new());
+    let wakes = Wakes::default();
     let Checked {
         identities,
         keys,
         session,
         policy,
+        limits,
     } = checked;
-    let pool = postgres::pool(&config.database.database_url, config.ledger.committers, session);
+    let policy = Arc::new(policy);
     let ledger = ledger::start(
         &config.ledger,
-        pool,
-        clock.clone(),
-        Arc::new(policy),
-        wake.clone(),
+        ledger::Terms {
+            pool: postgres::pool(&config.database.database_url, config.ledger.committers, session),
+            clock: clock.clone(),
+            policy: policy.clone(),
+            wakes: wakes.clone(),
+            feeds: config.feed == FeedSwitch::On,
+        },
     );
 
     let readiness = Readiness::new();
@@ -79,6 +86,9 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         database: database.clone(),
         clock: clock.clone(),
         keys: keys.clone(),
+        policy: policy.clone(),
+        limits,
+        stop: stop.clone(),
     };
     let web = Web {
         ledger,
@@ -108,10 +118,12 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
             public_url: config.public_url.clone(),
             profile_url: config.profile_url_template.clone(),
             inbox_url: config.inbox_url_template.clone(),
+            sent_url: config.sent_url_template.clone(),
+            reminders: policy.reminders_after.len(),
         },
         notify: EmailServiceClient::new(notify),
         token: config.notify_token.clone(),
-        wake,
+        wake: wakes.relay,
     };
     let relay = (config.relay == RelaySwitch::On).then_some(relay);
     let background = tokio::spawn({

@@ -14,7 +14,7 @@ use shell::{clock::Clock, postgres::Database, signing::Keyring};
 
 use crate::{
     domain::{
-        command::{Accept, Act, Command},
+        command::{self, Act, Answering, Command},
         invitation::{Received, ReceivedState},
         member::Member,
         refusal::Refusal,
@@ -86,9 +86,9 @@ async fn press(State(web): State<Web>, Path(token): Path<String>) -> Response {
         (AcceptButton::Inbox, _) | (AcceptButton::Acts, None) => return neutral(),
     };
     match web.accept(link).await {
-        Ok(Ok(Answer::Accepted(_))) => page(StatusCode::OK, "accepted.html", context! {}),
-        Ok(Ok(Answer::Sent(_) | Answer::Connected(_) | Answer::Upserted(_))) => unavailable(),
-        Ok(Err(Refusal::InvitationNotFound | Refusal::InvitationExpired)) => neutral(),
+        Ok(Ok(Answer::Received(_))) => page(StatusCode::OK, "accepted.html", context! {}),
+        Ok(Ok(_)) => unavailable(),
+        Ok(Err(Refusal::InvitationNotFound | Refusal::InvitationExpired | Refusal::InvitationDeclined)) => neutral(),
         Ok(Err(refusal)) => {
             tracing::error!(%refusal, "an accept link met a refusal that accepting does not have");
             neutral()
@@ -102,9 +102,13 @@ async fn press(State(web): State<Web>, Path(token): Path<String>) -> Response {
 
 impl Web {
     async fn accept(&self, link: AcceptLink) -> Decided {
-        let act = Act::Accept(Accept {
-            recipient_id: link.recipient_id,
-            invitation_id: link.invitation_id,
+        let act = Act::Answer(Answering {
+            target: command::Received {
+                recipient_id: link.recipient_id,
+                invitation_id: link.invitation_id,
+            },
+            seen: None,
+            answer: command::Answer::Accept,
         });
         self.ledger
             .submit(Command { request: None, act }, Instant::now() + self.patience)
@@ -113,7 +117,7 @@ impl Web {
 
     fn page_of(&self, token: &str, received: &Received, inviter: &Member) -> Response {
         match received.state(self.clock.now()) {
-            ReceivedState::Pending | ReceivedState::Ignored => page(
+            Some(ReceivedState::Pending | ReceivedState::Ignored) => page(
                 StatusCode::OK,
                 "invitation.html",
                 context! {
@@ -123,8 +127,8 @@ impl Web {
                     accept_path => (self.button == AcceptButton::Acts).then(|| format!("/i/{token}/accept")),
                 },
             ),
-            ReceivedState::Accepted => page(StatusCode::OK, "accepted.html", context! {}),
-            ReceivedState::Expired => neutral(),
+            Some(ReceivedState::Accepted) => page(StatusCode::OK, "accepted.html", context! {}),
+            Some(ReceivedState::Declined | ReceivedState::Expired) | None => neutral(),
         }
     }
 }

@@ -12,6 +12,16 @@ pub fn new(now: Timestamp, entropy: &Entropy) -> Uuid {
     Builder::from_unix_timestamp_millis(millis, entropy).into_uuid()
 }
 
+/// The id of what transition `sequence` of invitation `id` leads to at `now`: as random as the invitation's own.
+pub fn derived(now: Timestamp, id: Uuid, sequence: i64) -> Uuid {
+    let mut entropy = Entropy::default();
+    entropy.copy_from_slice(&id.as_bytes()[6..]);
+    for (byte, with) in entropy.iter_mut().rev().zip(sequence.to_le_bytes()) {
+        *byte ^= with;
+    }
+    new(now, &entropy)
+}
+
 /// When the id was made: it begins with the milliseconds since 1970.
 pub fn created_at(id: Uuid) -> Timestamp {
     let (high, _) = id.as_u64_pair();

@@ -1,15 +1,25 @@
-//! An invitation, as it stands in the recipient's book, and what of it the inviter's book shows.
+//! An invitation, as it stands in the two books.
 
 use jiff::Timestamp;
+use shell::clock::after;
 use uuid::Uuid;
 
-/// The fact that both members may know. Expiry is no stored state: it follows from the time.
+use super::{ids::created_at, policy::Policy};
+
+/// The fact that both members may know. An expired invitation is expired from its time on; that a worker notes it later
+/// makes no difference to anybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifecycle {
     /// Waits for an answer until it expires.
     Pending,
     /// The two are connected.
     Accepted,
+    /// The inviter took it back.
+    Withdrawn,
+    /// Its time ran out.
+    Expired,
+    /// One of the two was erased.
+    Void,
 }
 
 /// The fact that only the recipient may know.
@@ -19,6 +29,10 @@ pub enum Folder {
     Inbox,
     /// Ignored.
     Archived,
+    /// Ignored, then declined.
+    Declined,
+    /// It only looks sent: the recipient never sees it.
+    Barred,
 }
 
 /// A row of the recipient's book.
@@ -38,16 +52,22 @@ pub struct Received {
     pub folder: Folder,
     /// Counts the transitions, from 1; emails carry it.
     pub sequence: i64,
-    /// The last send.
+    /// The last send that reached the recipient.
     pub sent_at: Timestamp,
     /// When it stops being open.
     pub expires_at: Timestamp,
-    /// When it was accepted.
-    pub accepted_at: Option<Timestamp>,
+    /// When it stopped being open by an act.
+    pub closed_at: Option<Timestamp>,
     /// The last initial email owed.
     pub emailed_at: Timestamp,
     /// Whether the inviter allows reminders.
     pub reminders: bool,
+    /// How many reminders may still go. An ignore and a reply leave none.
+    pub reminders_left: usize,
+    /// How many replies there are.
+    pub replies: usize,
+    /// When a worker has to look at it: the next reminder or the expiry; none once it is closed.
+    pub due_at: Option<Timestamp>,
 }
 
 /// A row of the inviter's book. It has no field that could carry a folder.
@@ -67,23 +87,78 @@ pub struct Sent {
     pub sent_at: Timestamp,
     /// When it stops being open.
     pub expires_at: Timestamp,
-    /// When it was accepted.
-    pub accepted_at: Option<Timestamp>,
+    /// When it stopped being open by an act.
+    pub closed_at: Option<Timestamp>,
 }
 
-impl Received {
-    /// What the inviter may see.
-    pub fn for_inviter(&self) -> Sent {
-        Sent {
-            inviter_id: self.inviter_id,
-            id: self.id,
-            recipient_id: self.recipient_id,
-            note: self.note.clone(),
-            lifecycle: self.lifecycle,
-            sent_at: self.sent_at,
-            expires_at: self.expires_at,
-            accepted_at: self.accepted_at,
+/// An invitation in both books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// The inviter's row.
+    pub sent: Sent,
+    /// The recipient's row.
+    pub received: Received,
+}
+
+/// Where an invitation stands for the rules: the columns of the contract's table of acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Open, in the inbox.
+    Inbox,
+    /// Open, ignored.
+    Archived,
+    /// Open, declined.
+    Declined,
+    /// Open, but the recipient never saw it.
+    Barred,
+    /// Accepted.
+    Accepted,
+    /// Withdrawn.
+    Withdrawn,
+    /// Its time ran out, whatever the folder.
+    Expired,
+    /// One of the two was erased.
+    Void,
+}
+
+impl Invitation {
+    /// Where it stands. `is_open` is whether the pair says that it is this one that is open: clocks of two processes
+    /// differ.
+    pub fn standing(&self, is_open: bool) -> Standing {
+        match (self.received.lifecycle, self.received.folder) {
+            (Lifecycle::Pending | Lifecycle::Expired, Folder::Barred) => Standing::Barred,
+            (Lifecycle::Pending, _) if !is_open => Standing::Expired,
+            (Lifecycle::Pending, Folder::Inbox) => Standing::Inbox,
+            (Lifecycle::Pending, Folder::Archived) => Standing::Archived,
+            (Lifecycle::Pending, Folder::Declined) => Standing::Declined,
+            (Lifecycle::Accepted, _) => Standing::Accepted,
+            (Lifecycle::Withdrawn, _) => Standing::Withdrawn,
+            (Lifecycle::Expired, _) => Standing::Expired,
+            (Lifecycle::Void, _) => Standing::Void,
         }
+    }
+
+    /// The invitation closed, in both books.
+    pub fn closed(&self, lifecycle: Lifecycle, now: Timestamp) -> Self {
+        Self {
+            sent: Sent {
+                lifecycle,
+                closed_at: Some(now),
+                ..self.sent.clone()
+            },
+            received: Received {
+                lifecycle,
+                closed_at: Some(now),
+                sequence: self.received.sequence + 1,
+                due_at: None,
+                ..self.received.clone()
+            },
+        }
+    }
+
+    /// Whether the recipient never saw it.
+    pub fn is_hidden(&self) -> bool {
+        self.received.folder == Folder::Barred
     }
 }
 
@@ -94,6 +169,8 @@ pub enum SentState {
     Pending,
     /// Connected.
     Accepted,
+    /// Taken back.
+    Withdrawn,
     /// Its time ran out.
     Expired,
 }
@@ -105,6 +182,8 @@ pub enum ReceivedState {
     Pending,
     /// Open, put aside.
     Ignored,
+    /// Open, declined.
+    Declined,
     /// Connected.
     Accepted,
     /// Its time ran out.
@@ -112,24 +191,62 @@ pub enum ReceivedState {
 }
 
 impl Sent {
-    /// Where it stands at `now`.
-    pub fn state(&self, now: Timestamp) -> SentState {
+    /// Where it stands at `now`; none where it has vanished.
+    pub fn state(&self, now: Timestamp) -> Option<SentState> {
         match self.lifecycle {
-            Lifecycle::Accepted => SentState::Accepted,
-            Lifecycle::Pending if self.expires_at <= now => SentState::Expired,
-            Lifecycle::Pending => SentState::Pending,
+            Lifecycle::Pending if self.expires_at <= now => Some(SentState::Expired),
+            Lifecycle::Pending => Some(SentState::Pending),
+            Lifecycle::Accepted => Some(SentState::Accepted),
+            Lifecycle::Withdrawn => Some(SentState::Withdrawn),
+            Lifecycle::Expired => Some(SentState::Expired),
+            Lifecycle::Void => None,
         }
     }
 }
 
 impl Received {
-    /// Where it stands at `now`.
-    pub fn state(&self, now: Timestamp) -> ReceivedState {
+    /// Where it stands at `now`; none where it has vanished or was never seen.
+    pub fn state(&self, now: Timestamp) -> Option<ReceivedState> {
         match (self.lifecycle, self.folder) {
-            (Lifecycle::Accepted, _) => ReceivedState::Accepted,
-            (Lifecycle::Pending, _) if self.expires_at <= now => ReceivedState::Expired,
-            (Lifecycle::Pending, Folder::Inbox) => ReceivedState::Pending,
-            (Lifecycle::Pending, Folder::Archived) => ReceivedState::Ignored,
+            (Lifecycle::Withdrawn | Lifecycle::Void, _) => None,
+            (Lifecycle::Accepted, _) => Some(ReceivedState::Accepted),
+            (Lifecycle::Pending | Lifecycle::Expired, Folder::Barred) => None,
+            (Lifecycle::Expired, _) => Some(ReceivedState::Expired),
+            (Lifecycle::Pending, _) if self.expires_at <= now => Some(ReceivedState::Expired),
+            (Lifecycle::Pending, Folder::Inbox) => Some(ReceivedState::Pending),
+            (Lifecycle::Pending, Folder::Archived) => Some(ReceivedState::Ignored),
+            (Lifecycle::Pending, Folder::Declined) => Some(ReceivedState::Declined),
         }
+    }
+
+    /// Whether a reminder may go at all.
+    pub fn can_be_reminded(&self) -> bool {
+        self.reminders && self.reminders_left > 0 && self.folder == Folder::Inbox
+    }
+
+    /// When the next reminder is due, where one may go.
+    pub fn reminder_at(&self, policy: &Policy) -> Option<Timestamp> {
+        let lengths = &policy.reminders_after;
+        let next = lengths.len().checked_sub(self.reminders_left)?;
+        let length = lengths.get(next).filter(|_| self.can_be_reminded())?;
+        Some(after(created_at(self.id), *length))
+    }
+
+    /// Lets go of reminders whose time has passed by `now`, and says when a worker has to look next.
+    pub fn scheduled(mut self, now: Timestamp, policy: &Policy) -> Self {
+        let first = created_at(self.id);
+        let lengths = policy.reminders_after.iter();
+        let to_come = lengths.filter(|length| after(first, **length) > now).count();
+        self.reminders_left = self.reminders_left.min(to_come);
+        let next = self.reminder_at(policy).unwrap_or(self.expires_at);
+        self.due_at = Some(next.min(self.expires_at));
+        self
+    }
+
+    /// Without any more reminders.
+    pub fn without_reminders(mut self) -> Self {
+        self.reminders_left = 0;
+        self.due_at = Some(self.expires_at);
+        self
     }
 }

@@ -29,22 +29,24 @@ pub enum InvitationPolicy {
     Everyone,
     /// Those who give the member's email address.
     KnowsMyEmail,
+    /// Nobody. The inviter cannot tell it from a decline.
+    Nobody,
 }
 
-/// What a send judges of its recipient: who may invite them.
+/// What a send judges of its recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Addressee {
-    /// Everyone.
-    Everyone,
-    /// Those who give this email address.
-    KnowsMyEmail(String),
+pub struct Addressee {
+    /// Who may invite them.
+    pub policy: InvitationPolicy,
+    /// Their address.
+    pub email: String,
 }
 
 impl From<&Member> for Addressee {
     fn from(member: &Member) -> Self {
-        match member.invitation_policy {
-            InvitationPolicy::Everyone => Self::Everyone,
-            InvitationPolicy::KnowsMyEmail => Self::KnowsMyEmail(member.email.clone()),
+        Self {
+            policy: member.invitation_policy,
+            email: member.email.clone(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::send_log::SendLog;
+use super::time_log::TimeLog;
 
 /// Two members, the smaller id first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,16 +29,30 @@ impl PairKey {
 pub struct Pair {
     /// Who they are.
     pub key: PairKey,
-    /// The version read; 0 while there is no row.
+    /// The version read; 0 while there is no row. It counts the pair's transitions.
     pub version: i64,
     /// Since when they are connected.
     pub connected_at: Option<Timestamp>,
     /// The invitation that is open, or was until it expired.
     pub open: Option<Open>,
-    /// The latest sends from the smaller id to the larger.
-    pub lo_sends: SendLog,
-    /// The latest sends from the larger id to the smaller.
-    pub hi_sends: SendLog,
+    /// The smaller id as the inviter of the larger.
+    pub lo: Side,
+    /// The larger id as the inviter of the smaller.
+    pub hi: Side,
+}
+
+/// What one of two members may do as the inviter of the other. It belongs to the two, not to an invitation, so that no
+/// withdrawal and no expiry washes it away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Side {
+    /// The latest sends.
+    pub sends: TimeLog,
+    /// Whether the other one declined, and has not thought better of it.
+    pub barred: bool,
+    /// The other one's last decline that counted as a strike.
+    pub struck_at: Option<Timestamp>,
+    /// Whether an invitation was withdrawn, so that the next one needs the other's address.
+    pub email_required: bool,
 }
 
 /// Which invitation of a pair is open.
@@ -60,8 +74,22 @@ impl Pair {
             version: 0,
             connected_at: None,
             open: None,
-            lo_sends: SendLog::default(),
-            hi_sends: SendLog::default(),
+            lo: Side::default(),
+            hi: Side::default(),
+        }
+    }
+
+    /// The two begin afresh. Only who struck whom is remembered, so that nobody strikes twice.
+    pub fn afresh(&self) -> Self {
+        let side = |side: &Side| Side {
+            struck_at: side.struck_at,
+            ..Side::default()
+        };
+        Self {
+            version: self.version,
+            lo: side(&self.lo),
+            hi: side(&self.hi),
+            ..Self::strangers(self.key)
         }
     }
 
@@ -70,21 +98,29 @@ impl Pair {
         self.open.filter(|open| open.until > now)
     }
 
-    /// The sends of one of the two to the other.
-    pub fn sends_from(&self, inviter_id: Uuid) -> &SendLog {
-        if inviter_id == self.key.lo {
-            &self.lo_sends
-        } else {
-            &self.hi_sends
+    /// Without `id` being open.
+    pub fn closed(&self, id: Uuid) -> Self {
+        Self {
+            open: self.open.filter(|open| open.id != id),
+            ..self.clone()
         }
     }
 
-    /// The sends of one of the two to the other.
-    pub fn sends_from_mut(&mut self, inviter_id: Uuid) -> &mut SendLog {
+    /// One of the two as the inviter of the other.
+    pub fn from(&self, inviter_id: Uuid) -> &Side {
         if inviter_id == self.key.lo {
-            &mut self.lo_sends
+            &self.lo
         } else {
-            &mut self.hi_sends
+            &self.hi
+        }
+    }
+
+    /// One of the two as the inviter of the other.
+    pub fn from_mut(&mut self, inviter_id: Uuid) -> &mut Side {
+        if inviter_id == self.key.lo {
+            &mut self.lo
+        } else {
+            &mut self.hi
         }
     }
 }

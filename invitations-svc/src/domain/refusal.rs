@@ -6,12 +6,15 @@ pub enum Refusal {
     /// The same client used the request id for another request.
     #[error("request_id was used for another request; use a new UUID for a new request")]
     RequestIdReused,
-    /// Inviter or recipient is unknown.
+    /// A member is unknown.
     #[error("no such member; UpsertMembers makes members known")]
     MemberNotFound,
     /// The two are connected.
     #[error("the two members are connected already")]
     AlreadyConnected,
+    /// The inviter may not invite at present.
+    #[error("the inviter cannot invite at present")]
+    InvitingRestricted,
     /// The recipient's address is needed, and was missing or wrong.
     #[error("this invitation needs the recipient's email address in recipient_email")]
     EmailRequired,
@@ -21,18 +24,60 @@ pub enum Refusal {
     /// The inviter's quota is spent. Which limit is not said.
     #[error("the inviter cannot send more invitations at present")]
     InvitationLimitReached,
+    /// What the recipient hides stands against it. Which of the causes is not said.
+    #[error("the inviter cannot invite this member")]
+    CannotInviteMember,
     /// No such invitation in the acting member's book.
     #[error("the acting member has no such invitation")]
     InvitationNotFound,
     /// The invitation's time ran out.
     #[error("the invitation has expired; its inviter can send it again")]
     InvitationExpired,
+    /// The acting recipient declined the invitation.
+    #[error("the acting member declined this invitation; inviting its inviter connects the two")]
+    InvitationDeclined,
+    /// The invitation is accepted or withdrawn.
+    #[error("the invitation is no longer open")]
+    InvitationClosed,
+    /// Only ignored invitations can be declined.
+    #[error("only an ignored invitation can be declined; ignore it first")]
+    IgnoreFirst,
+    /// One of the two has as many connections as a member may.
+    #[error("one of the two members has as many connections as a member may have")]
+    ConnectionLimitReached,
+    /// The recipient replied as often as one may.
+    #[error("this invitation has as many replies as one may have")]
+    ReplyLimitReached,
+    /// The invitation has changed since the member looked.
+    #[error("the invitation has changed since this etag was read; read it again")]
+    EtagMismatch,
     /// The two are not connected.
     #[error("the two members are not connected")]
     ConnectionNotFound,
 }
 
 impl Refusal {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::RequestIdReused,
+        Self::MemberNotFound,
+        Self::AlreadyConnected,
+        Self::EmailRequired,
+        Self::InvitationAlreadySent,
+        Self::InvitationLimitReached,
+        Self::InvitationNotFound,
+        Self::InvitationExpired,
+        Self::ConnectionNotFound,
+        Self::InvitingRestricted,
+        Self::CannotInviteMember,
+        Self::InvitationDeclined,
+        Self::InvitationClosed,
+        Self::IgnoreFirst,
+        Self::ConnectionLimitReached,
+        Self::ReplyLimitReached,
+        Self::EtagMismatch,
+    ];
+
     /// The number under which a stored answer keeps the refusal.
     pub fn code(self) -> i16 {
         match self {
@@ -45,23 +90,20 @@ impl Refusal {
             Self::InvitationNotFound => 7,
             Self::InvitationExpired => 8,
             Self::ConnectionNotFound => 9,
+            Self::InvitingRestricted => 10,
+            Self::CannotInviteMember => 11,
+            Self::InvitationDeclined => 12,
+            Self::InvitationClosed => 13,
+            Self::IgnoreFirst => 14,
+            Self::ConnectionLimitReached => 15,
+            Self::ReplyLimitReached => 16,
+            Self::EtagMismatch => 17,
         }
     }
 
     /// The refusal that [`Refusal::code`] numbers.
     pub fn from_code(code: i16) -> Option<Self> {
-        let all = [
-            Self::RequestIdReused,
-            Self::MemberNotFound,
-            Self::AlreadyConnected,
-            Self::EmailRequired,
-            Self::InvitationAlreadySent,
-            Self::InvitationLimitReached,
-            Self::InvitationNotFound,
-            Self::InvitationExpired,
-            Self::ConnectionNotFound,
-        ];
-        all.into_iter().find(|refusal| refusal.code() == code)
+        Self::ALL.into_iter().find(|refusal| refusal.code() == code)
     }
 }
 
@@ -71,12 +113,12 @@ mod tests {
 
     #[test]
     fn every_refusal_is_found_by_its_number() {
-        let numbered: Vec<Refusal> = (0..100).filter_map(Refusal::from_code).collect();
-        assert_eq!(numbered.len(), 9);
-        assert!(
-            numbered
-                .iter()
-                .all(|refusal| Refusal::from_code(refusal.code()) == Some(*refusal))
-        );
+        let numbered: Vec<i16> = Refusal::ALL.map(Refusal::code).to_vec();
+        let mut sorted = numbered.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (1..=17).collect::<Vec<i16>>());
+        for code in numbered {
+            assert_eq!(Refusal::from_code(code).map(Refusal::code), Some(code));
+        }
     }
 }

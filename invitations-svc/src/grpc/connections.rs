@@ -7,10 +7,15 @@ use tonic::{Request, Response, Status};
 use super::{
     DOMAIN, Rooms, errors,
     paging::{Pages, cut, side_bytes},
+    repeat::request_key,
     views,
 };
 use crate::{
-    domain::refusal::Refusal,
+    domain::{
+        command::{Act, Command, Disconnect},
+        refusal::Refusal,
+        transition::Answer,
+    },
     store::connections::{self, SummaryKey},
 };
 
@@ -75,5 +80,37 @@ impl pb::connection_service_server::ConnectionService for Service {
         Ok(Response::new(pb::GetConnectionSummaryResponse {
             summary: Some(views::summary(summary)),
         }))
+    }
+
+    async fn remove_connection(
+        &self,
+        request: Request<pb::RemoveConnectionRequest>,
+    ) -> Result<Response<pb::RemoveConnectionResponse>, Status> {
+        let (caller, deadline) = gate::noted(&request);
+        let request = request.into_inner();
+        let mut violations = Violations::default();
+        let member_id = violations.uuid("member_id", &request.member_id);
+        let other_id = violations.uuid("other_id", &request.other_id);
+        if member_id == other_id && !member_id.is_nil() {
+            violations.add("other_id", "must be another member than member_id");
+        }
+        let key = request_key(
+            &mut violations,
+            &caller,
+            "RemoveConnection",
+            &request.request_id,
+            &request,
+        );
+        violations.into_result(DOMAIN, ())?;
+        let act = Act::Disconnect(Disconnect {
+            member_id,
+            other_id,
+            entropy: rand::random(),
+        });
+        let command = Command { request: key, act };
+        match errors::answer(self.0.ledger.submit(command, deadline).await)? {
+            Answer::Done => Ok(Response::new(pb::RemoveConnectionResponse {})),
+            _ => Err(errors::wrong_answer()),
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The code and the stable reason of a refusal.
-fn code_and_reason(refusal: Refusal) -> (Code, &'static str) {
+pub fn code_and_reason(refusal: Refusal) -> (Code, &'static str) {
     match refusal {
         Refusal::RequestIdReused => (Code::InvalidArgument, "REQUEST_ID_REUSED"),
         Refusal::MemberNotFound => (Code::NotFound, "MEMBER_NOT_FOUND"),
@@ -23,6 +23,14 @@ fn code_and_reason(refusal: Refusal) -> (Code, &'static str) {
         Refusal::InvitationNotFound => (Code::NotFound, "INVITATION_NOT_FOUND"),
         Refusal::InvitationExpired => (Code::FailedPrecondition, "INVITATION_EXPIRED"),
         Refusal::ConnectionNotFound => (Code::NotFound, "CONNECTION_NOT_FOUND"),
+        Refusal::InvitingRestricted => (Code::FailedPrecondition, "INVITING_RESTRICTED"),
+        Refusal::CannotInviteMember => (Code::FailedPrecondition, "CANNOT_INVITE_MEMBER"),
+        Refusal::InvitationDeclined => (Code::FailedPrecondition, "INVITATION_DECLINED"),
+        Refusal::InvitationClosed => (Code::FailedPrecondition, "INVITATION_CLOSED"),
+        Refusal::IgnoreFirst => (Code::FailedPrecondition, "IGNORE_FIRST"),
+        Refusal::ConnectionLimitReached => (Code::FailedPrecondition, "CONNECTION_LIMIT_REACHED"),
+        Refusal::ReplyLimitReached => (Code::FailedPrecondition, "REPLY_LIMIT_REACHED"),
+        Refusal::EtagMismatch => (Code::Aborted, "ETAG_MISMATCH"),
     }
 }
 

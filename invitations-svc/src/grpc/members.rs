@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 use super::{DOMAIN, Rooms, errors, repeat::request_key, views};
 use crate::{
     domain::{
-        command::{Act, Command},
+        command::{Act, Command, Erase},
         member::{InvitationPolicy, Member},
         refusal::Refusal,
         transition::Answer,
@@ -49,12 +49,38 @@ impl pb::member_service_server::MemberService for Service {
                 act: Act::Upsert(members),
             },
         )?;
-        match errors::answer(self.0.ledger.submit(command, deadline).await)? {
-            Answer::Upserted(members) => Ok(Response::new(pb::UpsertMembersResponse {
-                members: members.into_iter().map(views::member).collect(),
-            })),
-            Answer::Sent(_) | Answer::Connected(_) | Answer::Accepted(_) => Err(errors::wrong_answer()),
-        }
+        let Answer::Upserted(members) = errors::answer(self.0.ledger.submit(command, deadline).await)? else {
+            return Err(errors::wrong_answer());
+        };
+        Ok(Response::new(pb::UpsertMembersResponse {
+            members: members.into_iter().map(views::member).collect(),
+        }))
+    }
+
+    async fn erase_member(
+        &self,
+        request: Request<pb::EraseMemberRequest>,
+    ) -> Result<Response<pb::EraseMemberResponse>, Status> {
+        let (caller, deadline) = gate::noted(&request);
+        let request = request.into_inner();
+        let mut violations = Violations::default();
+        let member_id = violations.uuid("member_id", &request.member_id);
+        let key = request_key(
+            &mut violations,
+            &caller,
+            "EraseMember",
+            &request.request_id,
+            &request,
+        );
+        violations.into_result(DOMAIN, ())?;
+        let act = Act::Erase(Erase {
+            member_id,
+            by: caller.name.clone(),
+            entropy: rand::random(),
+        });
+        let command = Command { request: key, act };
+        errors::answer(self.0.ledger.submit(command, deadline).await)?;
+        Ok(Response::new(pb::EraseMemberResponse {}))
     }
 
     async fn get_member(
@@ -111,6 +137,7 @@ impl Service {
                     InvitationPolicy::Everyone
                 }
                 Ok(pb::InvitationPolicy::KnowsMyEmail) => InvitationPolicy::KnowsMyEmail,
+                Ok(pb::InvitationPolicy::Nobody) => InvitationPolicy::Nobody,
                 Err(_) => {
                     violations.add(field("invitation_policy"), "must be a value of InvitationPolicy");
                     InvitationPolicy::Everyone

@@ -10,17 +10,22 @@ use crate::{
         ids::created_at,
         invitation::{Received, ReceivedState, Sent, SentState},
         member::{InvitationPolicy, Member},
+        transition::Reply,
     },
     store::connections::Summary,
 };
 
-pub(super) fn sent(row: &Sent, now: Timestamp) -> pb::SentInvitation {
-    let state = match row.state(now) {
+/// As the inviter sees it; none where it has vanished.
+pub(super) fn sent(row: &Sent, now: Timestamp) -> Option<pb::SentInvitation> {
+    let state = row.state(now)?;
+    let accepted_at = row.closed_at.filter(|_| state == SentState::Accepted);
+    let state = match state {
         SentState::Pending => pb::SentState::Pending,
         SentState::Accepted => pb::SentState::Accepted,
+        SentState::Withdrawn => pb::SentState::Withdrawn,
         SentState::Expired => pb::SentState::Expired,
     };
-    pb::SentInvitation {
+    Some(pb::SentInvitation {
         invitation_id: row.id.to_string(),
         inviter_id: row.inviter_id.to_string(),
         recipient_id: row.recipient_id.to_string(),
@@ -29,18 +34,22 @@ pub(super) fn sent(row: &Sent, now: Timestamp) -> pb::SentInvitation {
         create_time: Some(to_proto(created_at(row.id))),
         send_time: Some(to_proto(row.sent_at)),
         expire_time: Some(to_proto(row.expires_at)),
-        accept_time: row.accepted_at.map(to_proto),
-    }
+        accept_time: accepted_at.map(to_proto),
+    })
 }
 
-pub(super) fn received(row: &Received, now: Timestamp) -> pb::ReceivedInvitation {
-    let state = match row.state(now) {
+/// As the recipient sees it; none where it has vanished or was never seen.
+pub(super) fn received(row: &Received, now: Timestamp) -> Option<pb::ReceivedInvitation> {
+    let state = row.state(now)?;
+    let accepted_at = row.closed_at.filter(|_| state == ReceivedState::Accepted);
+    let state = match state {
         ReceivedState::Pending => pb::ReceivedState::Pending,
         ReceivedState::Ignored => pb::ReceivedState::Ignored,
+        ReceivedState::Declined => pb::ReceivedState::Declined,
         ReceivedState::Accepted => pb::ReceivedState::Accepted,
         ReceivedState::Expired => pb::ReceivedState::Expired,
     };
-    pb::ReceivedInvitation {
+    Some(pb::ReceivedInvitation {
         invitation_id: row.id.to_string(),
         inviter_id: row.inviter_id.to_string(),
         recipient_id: row.recipient_id.to_string(),
@@ -48,7 +57,28 @@ pub(super) fn received(row: &Received, now: Timestamp) -> pb::ReceivedInvitation
         state: state.into(),
         send_time: Some(to_proto(row.sent_at)),
         expire_time: Some(to_proto(row.expires_at)),
-        accept_time: row.accepted_at.map(to_proto),
+        accept_time: accepted_at.map(to_proto),
+        etag: etag(row),
+        reply_count: i32::try_from(row.replies).unwrap_or(i32::MAX),
+    })
+}
+
+/// Tells one state of a received invitation from another.
+fn etag(row: &Received) -> String {
+    format!("v{}", row.sequence)
+}
+
+/// The sequence number that an etag stands for; none where it is none of ours.
+pub(super) fn read_etag(etag: &str) -> Option<i64> {
+    etag.strip_prefix('v')?.parse().ok()
+}
+
+pub(super) fn reply(reply: &Reply) -> pb::Reply {
+    pb::Reply {
+        invitation_id: reply.invitation_id.to_string(),
+        number: i32::try_from(reply.number).unwrap_or(i32::MAX),
+        text: reply.text.clone(),
+        reply_time: Some(to_proto(reply.at)),
     }
 }
 
@@ -72,6 +102,7 @@ pub(super) fn member(row: Member) -> pb::Member {
     let policy = match row.invitation_policy {
         InvitationPolicy::Everyone => pb::InvitationPolicy::Everyone,
         InvitationPolicy::KnowsMyEmail => pb::InvitationPolicy::KnowsMyEmail,
+        InvitationPolicy::Nobody => pb::InvitationPolicy::Nobody,
     };
     pb::Member {
         member_id: row.member_id.to_string(),

@@ -7,15 +7,15 @@ use shell::postgres::is_connection_lost;
 use super::book::Book;
 use crate::{
     domain::{
-        command::{Act, Command, Moment},
+        command::{Command, Moment},
         policy::Policy,
         refusal::Refusal,
         transition::Answer,
     },
     store::{
-        facts::{FactKey, Facts, facts},
+        facts::{Asked, FactKey, Facts, facts},
         lock::lock,
-        write::{Rows, write},
+        write::{self, Rows, write},
     },
 };
 
@@ -24,6 +24,8 @@ pub(super) struct Committed {
     pub(super) answers: Vec<Result<Answer, Refusal>>,
     /// Whether an email is owed.
     pub(super) owes_emails: bool,
+    /// Whether the feed grows.
+    pub(super) feeds: bool,
 }
 
 /// Why a batch was not committed.
@@ -48,6 +50,8 @@ pub(super) enum Failure {
 pub(super) struct Terms<'a> {
     pub(super) now: Timestamp,
     pub(super) policy: &'a Policy,
+    /// Whether transitions go into the feed.
+    pub(super) feeds: bool,
 }
 
 /// Decides and commits in two statements, without locks.
@@ -56,10 +60,10 @@ pub(super) fn commit(
     commands: &[&Command],
     terms: Terms,
 ) -> Result<Committed, Failure> {
-    let facts = facts(db, &keys(commands)).map_err(before)?;
+    let facts = facts(db, &keys(commands), terms.asked()).map_err(before)?;
     let (rows, committed) = decide(commands, facts, terms);
     if !rows.is_empty() {
-        write(db, &rows, terms.forgotten_at()).map_err(during)?;
+        write(db, &rows, terms.of_write()).map_err(during)?;
     }
     Ok(committed)
 }
@@ -72,11 +76,11 @@ pub(super) fn commit_locked(
 ) -> Result<Committed, Failure> {
     let keys = keys(commands);
     db.transaction::<_, DieselError, _>(|db| {
-        let seen = facts(db, &keys)?;
+        let seen = facts(db, &keys, terms.asked())?;
         let (accounts, pairs) = Book::judged_by(commands, &seen);
         lock(db, &accounts, &pairs)?;
-        let (rows, committed) = decide(commands, facts(db, &keys)?, terms);
-        write(db, &rows, terms.forgotten_at())?;
+        let (rows, committed) = decide(commands, facts(db, &keys, terms.asked())?, terms);
+        write(db, &rows, terms.of_write())?;
         Ok(committed)
     })
     .map_err(during)
@@ -89,19 +93,28 @@ impl Terms<'_> {
             .saturating_sub(self.policy.request_memory)
             .unwrap_or(Timestamp::MIN)
     }
+
+    fn asked(&self) -> Asked {
+        Asked {
+            now: self.now,
+            quota_outstanding: self.policy.quota_outstanding,
+        }
+    }
+
+    fn of_write(&self) -> write::Terms {
+        write::Terms {
+            forgotten_at: self.forgotten_at(),
+            now: self.now,
+            feeds: self.feeds,
+        }
+    }
 }
 
 fn keys<'a>(commands: &[&'a Command]) -> Vec<FactKey<'a>> {
     let key = |command: &&'a Command| FactKey {
         actor: command.actor(),
-        other: match &command.act {
-            Act::Send(send) => Some(send.recipient_id),
-            Act::Accept(_) | Act::Upsert(_) => None,
-        },
-        invitation: match &command.act {
-            Act::Accept(accept) => Some(accept.invitation_id),
-            Act::Send(_) | Act::Upsert(_) => None,
-        },
+        other: command.other(),
+        named: command.named(),
         request: command.request.as_ref(),
     };
     commands.iter().map(key).collect()
@@ -121,8 +134,14 @@ fn decide(commands: &[&Command], facts: Vec<Facts>, terms: Terms) -> (Rows, Comm
         .map(|command| book.decide(command, moment))
         .collect();
     let rows = book.into_rows();
-    let owes_emails = !rows.events.is_empty();
-    (rows, Committed { answers, owes_emails })
+    let owes_emails = rows.events.iter().any(|ordered| ordered.event.mails);
+    let feeds = terms.feeds && !rows.events.is_empty();
+    let committed = Committed {
+        answers,
+        owes_emails,
+        feeds,
+    };
+    (rows, committed)
 }
 
 fn before(error: DieselError) -> Failure {

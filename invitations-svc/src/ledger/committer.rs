@@ -12,10 +12,9 @@ use shell::{
     clock::Clock,
     postgres::{Pool, may_pass_again},
 };
-use tokio::sync::Notify;
 
 use super::{
-    Decided, Job, LedgerError,
+    Decided, Job, LedgerError, Wakes,
     batch::{Committed, Failure, Terms, commit, commit_locked},
 };
 use crate::domain::{command::Command, policy::Policy};
@@ -32,7 +31,8 @@ pub(super) struct Committer {
     pub(super) pool: Pool,
     pub(super) clock: Clock,
     pub(super) policy: Arc<Policy>,
-    pub(super) relay: Arc<Notify>,
+    pub(super) wakes: Wakes,
+    pub(super) feeds: bool,
 }
 
 type Db = PooledConnection<ConnectionManager<PgConnection>>;
@@ -112,7 +112,10 @@ impl Committer {
         }
         let committed = tried?;
         if committed.owes_emails {
-            self.relay.notify_one();
+            self.wakes.relay.notify_one();
+        }
+        if committed.feeds {
+            self.wakes.feed.notify_one();
         }
         Ok(committed.answers.into_iter().map(Ok).collect())
     }
@@ -130,6 +133,7 @@ impl Committer {
         let terms = Terms {
             now: self.clock.now(),
             policy: &self.policy,
+            feeds: self.feeds,
         };
         // A panic in a rule is a bug of ours, and must not fail the neighbours of the command that meets it.
         let result = catch_unwind(AssertUnwindSafe(|| commit(connection, commands, terms)))

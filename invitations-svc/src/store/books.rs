@@ -8,12 +8,15 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
-    codec::{Time, folder, folder_code, lifecycle, lifecycle_code, time},
-    schema::{received, sent},
+    codec::{Time, folder, folder_code, lifecycle, lifecycle_code, read_count, time},
+    schema::{received, reply, sent},
 };
-use crate::domain::invitation::{Folder, Lifecycle, Received, Sent};
+use crate::domain::{
+    invitation::{Folder, Lifecycle, Received, Sent},
+    transition::Reply,
+};
 
-type SentRow = (Uuid, Uuid, Uuid, String, i16, Time, Time, Option<Time>);
+pub(super) type SentRow = (Uuid, Uuid, Uuid, String, i16, Time, Time, Option<Time>);
 pub(super) type ReceivedRow = (
     Uuid,
     Uuid,
@@ -27,6 +30,9 @@ pub(super) type ReceivedRow = (
     Option<Time>,
     Time,
     bool,
+    i16,
+    i16,
+    Option<Time>,
 );
 
 /// One invitation of the inviter's book.
@@ -35,7 +41,7 @@ pub fn sent(connection: &mut PgConnection, inviter_id: Uuid, id: Uuid) -> QueryR
     row.map(read_sent).transpose()
 }
 
-/// Up to `limit` invitations of the inviter's book, newest first, those before `before` only.
+/// Up to `limit` invitations of the inviter's book, newest first, those before `before` only; none that vanished.
 pub fn sent_page(
     connection: &mut PgConnection,
     inviter_id: Uuid,
@@ -44,6 +50,7 @@ pub fn sent_page(
 ) -> QueryResult<Vec<Sent>> {
     let rows = sent::table
         .filter(sent::inviter_id.eq(inviter_id).and(sent::id.lt(before)))
+        .filter(sent::lifecycle.ne(lifecycle_code(Lifecycle::Void)))
         .order(sent::id.desc())
         .limit(limit)
         .load(connection)?;
@@ -89,8 +96,8 @@ pub fn received_page(
     rows.into_iter().map(read_received).collect()
 }
 
-fn read_sent(row: SentRow) -> QueryResult<Sent> {
-    let (inviter_id, id, recipient_id, note, lifecycle_code, sent_at, expires_at, accepted_at) = row;
+pub(super) fn read_sent(row: SentRow) -> QueryResult<Sent> {
+    let (inviter_id, id, recipient_id, note, lifecycle_code, sent_at, expires_at, closed_at) = row;
     Ok(Sent {
         inviter_id,
         id,
@@ -99,7 +106,7 @@ fn read_sent(row: SentRow) -> QueryResult<Sent> {
         lifecycle: lifecycle(lifecycle_code)?,
         sent_at: sent_at.to_jiff(),
         expires_at: expires_at.to_jiff(),
-        accepted_at: accepted_at.map(Time::to_jiff),
+        closed_at: closed_at.map(Time::to_jiff),
     })
 }
 
@@ -114,9 +121,12 @@ pub(super) fn read_received(row: ReceivedRow) -> QueryResult<Received> {
         sequence,
         sent_at,
         expires_at,
-        accepted_at,
+        closed_at,
         emailed_at,
         reminders,
+        reminders_left,
+        replies,
+        due_at,
     ) = row;
     Ok(Received {
         recipient_id,
@@ -128,8 +138,38 @@ pub(super) fn read_received(row: ReceivedRow) -> QueryResult<Received> {
         sequence,
         sent_at: sent_at.to_jiff(),
         expires_at: expires_at.to_jiff(),
-        accepted_at: accepted_at.map(Time::to_jiff),
+        closed_at: closed_at.map(Time::to_jiff),
         emailed_at: emailed_at.to_jiff(),
         reminders,
+        reminders_left: read_count(reminders_left, "reminders_left")?,
+        replies: read_count(replies, "replies")?,
+        due_at: due_at.map(Time::to_jiff),
     })
+}
+
+/// All replies to an invitation, oldest first.
+pub fn replies(
+    connection: &mut PgConnection,
+    inviter_id: Uuid,
+    invitation_id: Uuid,
+) -> QueryResult<Vec<Reply>> {
+    let rows: Vec<(i16, String, Time)> = reply::table
+        .filter(
+            reply::inviter_id
+                .eq(inviter_id)
+                .and(reply::invitation_id.eq(invitation_id)),
+        )
+        .order(reply::number.asc())
+        .select((reply::number, reply::text, reply::replied_at))
+        .load(connection)?;
+    let read = |(number, text, at): (i16, String, Time)| {
+        Ok(Reply {
+            inviter_id,
+            invitation_id,
+            number: read_count(number, "number")?,
+            text,
+            at: at.to_jiff(),
+        })
+    };
+    rows.into_iter().map(read).collect()
 }

@@ -5,12 +5,13 @@ use jiff::Timestamp;
 use jiff_diesel::ToDiesel;
 
 use crate::domain::{
+    account::RestrictionKind,
     invitation::{Folder, Lifecycle},
     member::InvitationPolicy,
     refusal::Refusal,
-    request::Outcome,
-    send_log::SendLog,
-    transition::EventKind,
+    request::{Outcome, Snapshot},
+    time_log::TimeLog,
+    transition::{AuditAction, EventKind},
 };
 
 /// A time as Diesel writes it.
@@ -34,82 +35,68 @@ pub(super) fn impossible(column: &'static str) -> DieselError {
 }
 
 /// Eight bytes a time: big-endian milliseconds since 1970.
-pub(super) fn sends_to_bytes(log: &SendLog) -> Vec<u8> {
+pub(super) fn times_to_bytes(log: &TimeLog) -> Vec<u8> {
     log.times()
         .iter()
         .flat_map(|at| at.as_millisecond().to_be_bytes())
         .collect()
 }
 
-pub(super) fn sends_from_bytes(bytes: &[u8]) -> Result<SendLog, DieselError> {
+pub(super) fn times_from_bytes(bytes: &[u8]) -> Result<TimeLog, DieselError> {
     let (times, rest) = bytes.as_chunks::<8>();
     let times = times
         .iter()
         .map(|eight| Timestamp::from_millisecond(i64::from_be_bytes(*eight)));
     match times.collect() {
-        Ok(times) if rest.is_empty() => Ok(SendLog::new(times)),
-        _ => Err(impossible("sends")),
+        Ok(times) if rest.is_empty() => Ok(TimeLog::new(times)),
+        _ => Err(impossible("times")),
     }
 }
 
-pub(super) fn lifecycle_code(lifecycle: Lifecycle) -> i16 {
-    match lifecycle {
-        Lifecycle::Pending => 1,
-        Lifecycle::Accepted => 2,
-    }
+/// Writes an enum as the numbers of its column, and reads it back.
+macro_rules! codes {
+    ($to:ident, $from:ident, $kind:ty, $column:literal, { $($variant:ident = $code:literal),+ $(,)? }) => {
+        pub(super) fn $to(value: $kind) -> i16 {
+            match value {
+                $(<$kind>::$variant => $code,)+
+            }
+        }
+
+        pub(super) fn $from(code: i16) -> Result<$kind, DieselError> {
+            match code {
+                $($code => Ok(<$kind>::$variant),)+
+                _ => Err(impossible($column)),
+            }
+        }
+    };
 }
 
-pub(super) fn lifecycle(code: i16) -> Result<Lifecycle, DieselError> {
-    match code {
-        1 => Ok(Lifecycle::Pending),
-        2 => Ok(Lifecycle::Accepted),
-        _ => Err(impossible("lifecycle")),
-    }
+codes!(lifecycle_code, lifecycle, Lifecycle, "lifecycle", {
+    Pending = 1, Accepted = 2, Withdrawn = 3, Expired = 4, Void = 5,
+});
+codes!(folder_code, folder, Folder, "folder", { Inbox = 1, Archived = 2, Declined = 3, Barred = 4 });
+codes!(policy_code, policy, InvitationPolicy, "invitation_policy", { Everyone = 1, KnowsMyEmail = 2, Nobody = 3 });
+codes!(restriction_code, restriction, RestrictionKind, "restriction", { EmailRequired = 1, Suspended = 2 });
+codes!(action_code, action, AuditAction, "action", {
+    QuotaGranted = 1, Restricted = 2, RestrictionLifted = 3, BanLifted = 4, Erased = 5,
+});
+codes!(event_code, event, EventKind, "event", {
+    Sent = 1, Accepted = 2, Resent = 3, Replied = 4, Ignored = 5, Restored = 6, Declined = 7, Withdrawn = 8,
+    Expired = 9, Voided = 10, Disconnected = 11, Reminded = 12, RemindersStopped = 13,
+});
+
+/// A count as its column holds it.
+pub(super) fn count(value: usize) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
 }
 
-pub(super) fn folder_code(folder: Folder) -> i16 {
-    match folder {
-        Folder::Inbox => 1,
-        Folder::Archived => 2,
-    }
+/// A small count as its column holds it.
+pub(super) fn small(value: usize) -> i16 {
+    i16::try_from(value).unwrap_or(i16::MAX)
 }
 
-pub(super) fn folder(code: i16) -> Result<Folder, DieselError> {
-    match code {
-        1 => Ok(Folder::Inbox),
-        2 => Ok(Folder::Archived),
-        _ => Err(impossible("folder")),
-    }
-}
-
-pub(super) fn policy_code(policy: InvitationPolicy) -> i16 {
-    match policy {
-        InvitationPolicy::Everyone => 1,
-        InvitationPolicy::KnowsMyEmail => 2,
-    }
-}
-
-pub(super) fn policy(code: i16) -> Result<InvitationPolicy, DieselError> {
-    match code {
-        1 => Ok(InvitationPolicy::Everyone),
-        2 => Ok(InvitationPolicy::KnowsMyEmail),
-        _ => Err(impossible("invitation_policy")),
-    }
-}
-
-pub(super) fn event_code(kind: EventKind) -> i16 {
-    match kind {
-        EventKind::Sent => 1,
-        EventKind::Accepted => 2,
-    }
-}
-
-pub(super) fn event(code: i16) -> Result<EventKind, DieselError> {
-    match code {
-        1 => Ok(EventKind::Sent),
-        2 => Ok(EventKind::Accepted),
-        _ => Err(impossible("event")),
-    }
+pub(super) fn read_count(value: impl TryInto<usize>, column: &'static str) -> Result<usize, DieselError> {
+    value.try_into().map_err(|_| impossible(column))
 }
 
 /// Refusals are numbered from here.
@@ -119,8 +106,9 @@ pub(super) fn outcome_code(outcome: Outcome) -> i16 {
     match outcome {
         Outcome::Sent { .. } => 1,
         Outcome::Connected => 2,
-        Outcome::Accepted => 3,
         Outcome::Upserted => 4,
+        Outcome::Invitation(_) => 5,
+        Outcome::Done => 6,
         Outcome::Refused(refusal) => REFUSED + refusal.code(),
     }
 }
@@ -129,17 +117,62 @@ pub(super) fn outcome(
     code: i16,
     subject: Option<uuid::Uuid>,
     until: Option<Timestamp>,
+    snapshot: Option<&[u8]>,
 ) -> Result<Outcome, DieselError> {
-    match (code, subject, until) {
-        (1, Some(id), Some(until)) => Ok(Outcome::Sent { id, until }),
-        (2, None, None) => Ok(Outcome::Connected),
-        (3, None, None) => Ok(Outcome::Accepted),
-        (4, None, None) => Ok(Outcome::Upserted),
-        (REFUSED.., None, None) => Refusal::from_code(code - REFUSED)
+    match (code, subject, until, snapshot) {
+        (1, Some(id), Some(until), None) => Ok(Outcome::Sent { id, until }),
+        (2, None, None, None) => Ok(Outcome::Connected),
+        (4, None, None, None) => Ok(Outcome::Upserted),
+        (5, None, None, Some(bytes)) => read_snapshot(bytes).map(Outcome::Invitation),
+        (6, None, None, None) => Ok(Outcome::Done),
+        (REFUSED.., None, None, None) => Refusal::from_code(code - REFUSED)
             .map(Outcome::Refused)
             .ok_or_else(|| impossible("outcome")),
         _ => Err(impossible("outcome")),
     }
+}
+
+/// Lifecycle, folder and replies as a byte each; sequence, last send, expiry and end as eight bytes each, big-endian.
+pub(super) fn snapshot_to_bytes(snapshot: Snapshot) -> Vec<u8> {
+    let small = [
+        lifecycle_code(snapshot.lifecycle),
+        folder_code(snapshot.folder),
+        small(snapshot.replies),
+    ];
+    let mut bytes: Vec<u8> = small.map(|code| u8::try_from(code).unwrap_or(u8::MAX)).to_vec();
+    let closed_at = snapshot.closed_at.map_or(i64::MIN, |at| at.as_millisecond());
+    for number in [
+        snapshot.sequence,
+        snapshot.sent_at.as_millisecond(),
+        snapshot.expires_at.as_millisecond(),
+        closed_at,
+    ] {
+        bytes.extend_from_slice(&number.to_be_bytes());
+    }
+    bytes
+}
+
+fn read_snapshot(bytes: &[u8]) -> Result<Snapshot, DieselError> {
+    let wrong = || impossible("snapshot");
+    let (small, numbers) = bytes.split_first_chunk::<3>().ok_or_else(wrong)?;
+    let (numbers, rest) = numbers.as_chunks::<8>();
+    let &[sequence, sent_at, expires_at, closed_at] = numbers else {
+        return Err(wrong());
+    };
+    if !rest.is_empty() {
+        return Err(wrong());
+    }
+    let at = |bytes| Timestamp::from_millisecond(i64::from_be_bytes(bytes)).map_err(|_| wrong());
+    let is_closed = i64::from_be_bytes(closed_at) != i64::MIN;
+    Ok(Snapshot {
+        lifecycle: lifecycle(small[0].into())?,
+        folder: folder(small[1].into())?,
+        replies: small[2].into(),
+        sequence: i64::from_be_bytes(sequence),
+        sent_at: at(sent_at)?,
+        expires_at: at(expires_at)?,
+        closed_at: is_closed.then(|| at(closed_at)).transpose()?,
+    })
 }
 
 #[cfg(test)]
@@ -147,15 +180,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_send_log_survives_its_column() {
-        let log = SendLog::new(
+    fn a_time_log_survives_its_column() {
+        let log = TimeLog::new(
             (0..5)
                 .map(|s| Timestamp::from_second(s * 1_000).expect("in range"))
                 .collect(),
         );
-        assert_eq!(sends_from_bytes(&sends_to_bytes(&log)).expect("whole"), log);
-        assert!(sends_from_bytes(&[0; 7]).is_err());
-        assert!(sends_from_bytes(&[255; 8]).is_ok());
-        assert!(sends_from_bytes(&i64::MAX.to_be_bytes()).is_err());
+        assert_eq!(times_from_bytes(&times_to_bytes(&log)).expect("whole"), log);
+        assert!(times_from_bytes(&[0; 7]).is_err());
+        assert!(times_from_bytes(&[255; 8]).is_ok());
+        assert!(times_from_bytes(&i64::MAX.to_be_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_snapshot_survives_its_column() {
+        let at = |s| Timestamp::from_second(s).expect("in range");
+        for closed_at in [None, Some(at(30))] {
+            let snapshot = Snapshot {
+                lifecycle: Lifecycle::Withdrawn,
+                folder: Folder::Archived,
+                sequence: 7,
+                replies: 10,
+                sent_at: at(10),
+                expires_at: at(20),
+                closed_at,
+            };
+            let bytes = snapshot_to_bytes(snapshot);
+            assert_eq!(read_snapshot(&bytes).expect("whole"), snapshot);
+            assert!(read_snapshot(&bytes[1..]).is_err());
+        }
     }
 }

@@ -8,20 +8,22 @@ use diesel::{
         Array, BigInt, Binary, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
     },
 };
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
     books,
-    codec::{Time, impossible, outcome, policy, sends_from_bytes},
+    codec::{Time, impossible, outcome, policy, read_count, restriction, time, times_from_bytes},
     prepared::prepared,
 };
 use crate::domain::{
-    account::Account,
-    command::RequestKey,
-    invitation::Received,
-    member::{Addressee, InvitationPolicy},
-    pair::{Open, Pair, PairKey},
+    account::{Account, Restriction},
+    command::{Named, RequestKey},
+    invitation::Invitation,
+    member::Addressee,
+    pair::{Open, Pair, PairKey, Side},
     request::StoredAnswer,
+    time_log::TimeLog,
 };
 
 /// What one command is about.
@@ -31,10 +33,19 @@ pub struct FactKey<'a> {
     pub actor: Uuid,
     /// The other member, where the command names one.
     pub other: Option<Uuid>,
-    /// The invitation in the actor's received book, where the command names one.
-    pub invitation: Option<Uuid>,
+    /// The invitation in one of the actor's books, where the command names one.
+    pub named: Option<Named>,
     /// What makes the command repeatable.
     pub request: Option<&'a RequestKey>,
+}
+
+/// When and for which limit the facts are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// Invitations whose time came before this are overdue.
+    pub now: Timestamp,
+    /// Overdue invitations are counted where as many are pending: they make no difference before.
+    pub quota_outstanding: usize,
 }
 
 /// What there is for one command; nothing for rows that do not exist.
@@ -43,29 +54,38 @@ pub struct Facts {
     /// The answer to an earlier call of this request.
     pub answered: Option<StoredAnswer>,
     /// The other member that the command names.
-    pub other: Option<Addressee>,
+    pub addressee: Option<Addressee>,
     /// The actor's account; every member has one.
     pub account: Option<Account>,
+    /// The other member's account, unless it is a send between two who have no invitation.
+    pub theirs: Option<Account>,
     /// The pair of the actor and the other member, named or found through the invitation.
     pub pair: Option<Pair>,
     /// The invitation that the command names, or else the one that is open between the two.
-    pub received: Option<Received>,
+    pub invitation: Option<Invitation>,
 }
 
 /// Reads the facts of each key, in the order of the keys.
-pub fn facts(connection: &mut PgConnection, keys: &[FactKey]) -> QueryResult<Vec<Facts>> {
+pub fn facts(connection: &mut PgConnection, keys: &[FactKey], asked: Asked) -> QueryResult<Vec<Facts>> {
+    let named = |key: &FactKey| match key.named {
+        Some(Named::Received(id)) => (Some(id), None),
+        Some(Named::Sent(id)) => (None, Some(id)),
+        None => (None, None),
+    };
+    let (received, sent) = keys.iter().map(named).unzip();
+    let request = |key: &FactKey| key.request.map(|request| request.request_id);
     let statement = Statement {
         actors: keys.iter().map(|key| key.actor).collect(),
         others: keys.iter().map(|key| key.other).collect(),
-        invitations: keys.iter().map(|key| key.invitation).collect(),
-        request_ids: keys
-            .iter()
-            .map(|key| key.request.map(|request| request.request_id))
-            .collect(),
+        received,
+        sent,
+        request_ids: keys.iter().map(request).collect(),
         clients: keys
             .iter()
             .map(|key| key.request.map(|request| &*request.client))
             .collect(),
+        now: time(asked.now),
+        quota_outstanding: i32::try_from(asked.quota_outstanding).unwrap_or(i32::MAX),
     };
     let mut found: Vec<Facts> = keys.iter().map(|_| Facts::default()).collect();
     for row in statement.load::<Row>(connection)? {
@@ -82,10 +102,37 @@ pub fn facts(connection: &mut PgConnection, keys: &[FactKey]) -> QueryResult<Vec
 struct Statement<'a> {
     actors: Vec<Uuid>,
     others: Vec<Option<Uuid>>,
-    invitations: Vec<Option<Uuid>>,
+    received: Vec<Option<Uuid>>,
+    sent: Vec<Option<Uuid>>,
     request_ids: Vec<Option<Uuid>>,
     clients: Vec<Option<&'a str>>,
+    now: Time,
+    quota_outstanding: i32,
 }
+
+/// Columns of `account`, as [`AccountRow`] reads them.
+type AccountColumns = (
+    Nullable<SqlUuid>,
+    Nullable<BigInt>,
+    Nullable<Bool>,
+    Nullable<Binary>,
+    Nullable<Integer>,
+    Nullable<Integer>,
+    Nullable<Integer>,
+    Nullable<Integer>,
+    Nullable<Binary>,
+    Nullable<SmallInt>,
+    Nullable<SmallInt>,
+    Nullable<Timestamptz>,
+);
+
+/// Columns of one side of `pair`, as [`SideRow`] reads them.
+type SideColumns = (
+    Nullable<Binary>,
+    Nullable<Bool>,
+    Nullable<Timestamptz>,
+    Nullable<Bool>,
+);
 
 prepared!(
     Statement,
@@ -97,12 +144,14 @@ prepared!(
             Nullable<SmallInt>,
             Nullable<SqlUuid>,
             Nullable<Timestamptz>,
-            Nullable<Timestamptz>
+            Nullable<Timestamptz>,
+            Nullable<Binary>,
         ),
         // the other member
         (Nullable<SmallInt>, Nullable<Text>),
-        // account
-        (Nullable<BigInt>, Nullable<Binary>, Nullable<Integer>),
+        AccountColumns,
+        Nullable<BigInt>,
+        AccountColumns,
         // pair
         (
             Nullable<SqlUuid>,
@@ -112,8 +161,16 @@ prepared!(
             Nullable<SqlUuid>,
             Nullable<Bool>,
             Nullable<Timestamptz>,
-            Nullable<Binary>,
-            Nullable<Binary>,
+        ),
+        SideColumns,
+        SideColumns,
+        // sent
+        (
+            Nullable<Text>,
+            Nullable<SmallInt>,
+            Nullable<Timestamptz>,
+            Nullable<Timestamptz>,
+            Nullable<Timestamptz>,
         ),
         // received
         (
@@ -129,20 +186,48 @@ prepared!(
             Nullable<Timestamptz>,
             Nullable<Timestamptz>,
             Nullable<Bool>,
+            Nullable<SmallInt>,
+            Nullable<SmallInt>,
+            Nullable<Timestamptz>,
         ),
     )
 );
 
-type Row = (i64, RequestRow, MemberRow, AccountRow, PairRow, ReceivedRow);
+type Row = (
+    i64,
+    RequestRow,
+    (Option<i16>, Option<String>),
+    AccountRow,
+    Option<i64>,
+    AccountRow,
+    PairRow,
+    SideRow,
+    SideRow,
+    SentRow,
+    ReceivedRow,
+);
 type RequestRow = (
     Option<Vec<u8>>,
     Option<i16>,
     Option<Uuid>,
     Option<Time>,
     Option<Time>,
+    Option<Vec<u8>>,
 );
-type MemberRow = (Option<i16>, Option<String>);
-type AccountRow = (Option<i64>, Option<Vec<u8>>, Option<i32>);
+type AccountRow = (
+    Option<Uuid>,
+    Option<i64>,
+    Option<bool>,
+    Option<Vec<u8>>,
+    Option<i32>,
+    Option<i32>,
+    Option<i32>,
+    Option<i32>,
+    Option<Vec<u8>>,
+    Option<i16>,
+    Option<i16>,
+    Option<Time>,
+);
 type PairRow = (
     Option<Uuid>,
     Option<Uuid>,
@@ -151,8 +236,14 @@ type PairRow = (
     Option<Uuid>,
     Option<bool>,
     Option<Time>,
-    Option<Vec<u8>>,
-    Option<Vec<u8>>,
+);
+type SideRow = (Option<Vec<u8>>, Option<bool>, Option<Time>, Option<bool>);
+type SentRow = (
+    Option<String>,
+    Option<i16>,
+    Option<Time>,
+    Option<Time>,
+    Option<Time>,
 );
 type ReceivedRow = (
     Option<Uuid>,
@@ -167,58 +258,92 @@ type ReceivedRow = (
     Option<Time>,
     Option<Time>,
     Option<bool>,
+    Option<i16>,
+    Option<i16>,
+    Option<Time>,
 );
 
 impl QueryFragment<Pg> for Statement<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
-            "SELECT k.ord, q.fingerprint, q.outcome, q.subject, q.decided_at, q.until, \
-             mo.invitation_policy, CASE WHEN mo.invitation_policy = 2 THEN mo.email END, \
-             a.version, a.sends, a.lifetime_sends, \
-             p.lo, p.hi, p.version, p.connected_at, p.open_id, p.open_from_lo, p.open_until, p.lo_sends, p.hi_sends, \
+            "SELECT k.ord, q.fingerprint, q.outcome, q.subject, q.decided_at, q.until, q.snapshot, \
+             mo.invitation_policy, mo.email, \
+             a.member_id, a.version, a.erased, a.sends, a.lifetime_sends, a.granted, a.outstanding, a.connections, \
+             a.strikes, a.ladder_step, a.restriction, a.restricted_until, \
+             CASE WHEN a.outstanding >= ",
+        );
+        out.push_bind_param::<Integer, _>(&self.quota_outstanding)?;
+        out.push_sql(
+            " THEN (SELECT count(*) FROM sent o WHERE o.inviter_id = k.actor AND o.lifecycle = 1 AND o.expires_at <= ",
+        );
+        out.push_bind_param::<Timestamptz, _>(&self.now)?;
+        out.push_sql(
+            ") END, \
+             b.member_id, b.version, b.erased, b.sends, b.lifetime_sends, b.granted, b.outstanding, b.connections, \
+             b.strikes, b.ladder_step, b.restriction, b.restricted_until, \
+             p.lo, p.hi, p.version, p.connected_at, p.open_id, p.open_from_lo, p.open_until, \
+             p.lo_sends, p.lo_barred, p.lo_struck_at, p.lo_email_required, \
+             p.hi_sends, p.hi_barred, p.hi_struck_at, p.hi_email_required, \
+             s.note, s.lifecycle, s.sent_at, s.expires_at, s.closed_at, \
              r.recipient_id, r.id, r.inviter_id, r.note, r.lifecycle, r.folder, r.sequence, r.sent_at, r.expires_at, \
-             r.accepted_at, r.emailed_at, r.reminders \
+             r.closed_at, r.emailed_at, r.reminders, r.reminders_left, r.replies, r.due_at \
              FROM unnest(",
         );
         out.push_bind_param::<Array<SqlUuid>, _>(&self.actors)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Nullable<SqlUuid>>, _>(&self.others)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Nullable<SqlUuid>>, _>(&self.invitations)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Nullable<SqlUuid>>, _>(&self.request_ids)?;
+        for ids in [&self.others, &self.received, &self.sent, &self.request_ids] {
+            out.push_sql(", ");
+            out.push_bind_param::<Array<Nullable<SqlUuid>>, _>(ids)?;
+        }
         out.push_sql(", ");
         out.push_bind_param::<Array<Nullable<Text>>, _>(&self.clients)?;
+        // `n` and `m` find the other member of a named invitation; `r` and `s` are the invitation in both books.
         out.push_sql(
-            ") WITH ORDINALITY AS k(actor, other, invitation, request_id, client, ord) \
+            ") WITH ORDINALITY AS k(actor, other, received_id, sent_id, request_id, client, ord) \
              LEFT JOIN request q ON q.request_id = k.request_id AND q.client = k.client \
-             LEFT JOIN received n ON n.recipient_id = k.actor AND n.id = k.invitation \
+             LEFT JOIN received n ON n.recipient_id = k.actor AND n.id = k.received_id \
+             LEFT JOIN sent m ON m.inviter_id = k.actor AND m.id = k.sent_id \
              LEFT JOIN member mo ON mo.member_id = k.other \
              LEFT JOIN account a ON a.member_id = k.actor \
-             LEFT JOIN pair p ON p.lo = least(k.actor, coalesce(k.other, n.inviter_id)) \
-                             AND p.hi = greatest(k.actor, coalesce(k.other, n.inviter_id)) \
+             LEFT JOIN pair p ON p.lo = least(k.actor, coalesce(k.other, n.inviter_id, m.recipient_id)) \
+                             AND p.hi = greatest(k.actor, coalesce(k.other, n.inviter_id, m.recipient_id)) \
+             LEFT JOIN account b ON b.member_id = CASE WHEN k.other IS NULL THEN coalesce(n.inviter_id, m.recipient_id) \
+                                                       WHEN p.open_id IS NOT NULL OR p.connected_at IS NOT NULL \
+                                                            THEN k.other END \
              LEFT JOIN received r \
-                    ON r.recipient_id = CASE WHEN k.invitation IS NOT NULL THEN k.actor \
+                    ON r.recipient_id = CASE WHEN k.received_id IS NOT NULL THEN k.actor \
+                                             WHEN k.sent_id IS NOT NULL THEN m.recipient_id \
                                              WHEN p.open_from_lo THEN p.hi ELSE p.lo END \
-                   AND r.id = coalesce(k.invitation, p.open_id)",
+                   AND r.id = coalesce(k.received_id, k.sent_id, p.open_id) \
+             LEFT JOIN sent s ON s.inviter_id = r.inviter_id AND s.id = r.id",
         );
         Ok(())
     }
 }
 
 fn read(key: &FactKey, row: Row) -> QueryResult<Facts> {
-    let (_, request, other, account, pair, received) = row;
+    let (_, request, other, account, overdue, theirs, pair, lo, hi, sent, received) = row;
+    let mut account = read_account(account)?;
+    if let (Some(account), Some(overdue)) = (&mut account, overdue) {
+        account.overdue = read_count(overdue, "overdue")?;
+    }
     Ok(Facts {
         answered: read_answer(key, request)?,
-        other: read_addressee(other)?,
-        account: read_account(key.actor, account)?,
-        pair: read_pair(pair)?,
-        received: read_received(received)?,
+        addressee: match other {
+            (Some(code), Some(email)) => Some(Addressee {
+                policy: policy(code)?,
+                email,
+            }),
+            _ => None,
+        },
+        account,
+        theirs: read_account(theirs)?,
+        pair: read_pair(pair, lo, hi)?,
+        invitation: read_invitation(sent, received)?,
     })
 }
 
 fn read_answer(key: &FactKey, row: RequestRow) -> QueryResult<Option<StoredAnswer>> {
-    let (Some(fingerprint), Some(code), subject, Some(decided_at), until) = row else {
+    let (Some(fingerprint), Some(code), subject, Some(decided_at), until, snapshot) = row else {
         return Ok(None);
     };
     let asked = key.request.ok_or_else(|| impossible("request_id"))?;
@@ -228,48 +353,54 @@ fn read_answer(key: &FactKey, row: RequestRow) -> QueryResult<Option<StoredAnswe
             fingerprint,
             ..asked.clone()
         },
-        outcome: outcome(code, subject, until.map(Time::to_jiff))?,
+        outcome: outcome(code, subject, until.map(Time::to_jiff), snapshot.as_deref())?,
         decided_at: decided_at.to_jiff(),
     }))
 }
 
-fn read_addressee(row: MemberRow) -> QueryResult<Option<Addressee>> {
-    let (Some(code), email) = row else {
+fn read_account(row: AccountRow) -> QueryResult<Option<Account>> {
+    let (
+        Some(member_id),
+        Some(version),
+        Some(erased),
+        Some(sends),
+        Some(lifetime_sends),
+        Some(granted),
+        Some(outstanding),
+        Some(connections),
+        Some(strikes),
+        Some(ladder_step),
+        kind,
+        until,
+    ) = row
+    else {
         return Ok(None);
     };
-    Ok(Some(match (policy(code)?, email) {
-        (InvitationPolicy::Everyone, _) => Addressee::Everyone,
-        (InvitationPolicy::KnowsMyEmail, Some(email)) => Addressee::KnowsMyEmail(email),
-        (InvitationPolicy::KnowsMyEmail, None) => return Err(impossible("email")),
-    }))
-}
-
-fn read_account(member_id: Uuid, row: AccountRow) -> QueryResult<Option<Account>> {
-    let (Some(version), Some(sends), Some(lifetime_sends)) = row else {
-        return Ok(None);
+    let restriction = match kind {
+        Some(code) => Some(Restriction {
+            kind: restriction(code)?,
+            until: until.map(Time::to_jiff),
+        }),
+        None => None,
     };
-    let lifetime_sends = usize::try_from(lifetime_sends).map_err(|_| impossible("lifetime_sends"))?;
     Ok(Some(Account {
         member_id,
         version,
-        sends: sends_from_bytes(&sends)?,
-        lifetime_sends,
+        erased,
+        sends: times_from_bytes(&sends)?,
+        lifetime_sends: read_count(lifetime_sends, "lifetime_sends")?,
+        granted: read_count(granted, "granted")?,
+        outstanding: read_count(outstanding, "outstanding")?,
+        overdue: 0,
+        connections: read_count(connections, "connections")?,
+        strikes: times_from_bytes(&strikes)?,
+        ladder_step: read_count(ladder_step, "ladder_step")?,
+        restriction,
     }))
 }
 
-fn read_pair(row: PairRow) -> QueryResult<Option<Pair>> {
-    let (
-        Some(lo),
-        Some(hi),
-        Some(version),
-        connected_at,
-        open_id,
-        from_lo,
-        until,
-        Some(lo_sends),
-        Some(hi_sends),
-    ) = row
-    else {
+fn read_pair(row: PairRow, lo_side: SideRow, hi_side: SideRow) -> QueryResult<Option<Pair>> {
+    let (Some(lo), Some(hi), Some(version), connected_at, open_id, from_lo, until) = row else {
         return Ok(None);
     };
     let open = match (open_id, from_lo, until) {
@@ -285,12 +416,21 @@ fn read_pair(row: PairRow) -> QueryResult<Option<Pair>> {
         version,
         connected_at: connected_at.map(Time::to_jiff),
         open,
-        lo_sends: sends_from_bytes(&lo_sends)?,
-        hi_sends: sends_from_bytes(&hi_sends)?,
+        lo: read_side(lo_side)?,
+        hi: read_side(hi_side)?,
     }))
 }
 
-fn read_received(row: ReceivedRow) -> QueryResult<Option<Received>> {
+fn read_side((sends, barred, struck_at, email_required): SideRow) -> QueryResult<Side> {
+    Ok(Side {
+        sends: sends.map_or(Ok(TimeLog::default()), |bytes| times_from_bytes(&bytes))?,
+        barred: barred.unwrap_or_default(),
+        struck_at: struck_at.map(Time::to_jiff),
+        email_required: email_required.unwrap_or_default(),
+    })
+}
+
+fn read_invitation(sent: SentRow, received: ReceivedRow) -> QueryResult<Option<Invitation>> {
     let (
         Some(recipient_id),
         Some(id),
@@ -301,14 +441,17 @@ fn read_received(row: ReceivedRow) -> QueryResult<Option<Received>> {
         Some(sequence),
         Some(sent_at),
         Some(expires_at),
-        accepted_at,
+        closed_at,
         Some(emailed_at),
         Some(reminders),
-    ) = row
+        Some(reminders_left),
+        Some(replies),
+        due_at,
+    ) = received
     else {
         return Ok(None);
     };
-    books::read_received((
+    let received = books::read_received((
         recipient_id,
         id,
         inviter_id,
@@ -318,9 +461,25 @@ fn read_received(row: ReceivedRow) -> QueryResult<Option<Received>> {
         sequence,
         sent_at,
         expires_at,
-        accepted_at,
+        closed_at,
         emailed_at,
         reminders,
-    ))
-    .map(Some)
+        reminders_left,
+        replies,
+        due_at,
+    ))?;
+    let (Some(note), Some(lifecycle), Some(sent_at), Some(expires_at), closed_at) = sent else {
+        return Err(impossible("sent"));
+    };
+    let sent = books::read_sent((
+        inviter_id,
+        id,
+        recipient_id,
+        note,
+        lifecycle,
+        sent_at,
+        expires_at,
+        closed_at,
+    ))?;
+    Ok(Some(Invitation { sent, received }))
 }

@@ -6,6 +6,7 @@ use diesel::{
     query_builder::{AstPass, QueryFragment},
     sql_types::{Array, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
@@ -36,7 +37,7 @@ pub fn by_ids(connection: &mut PgConnection, ids: &[Uuid]) -> QueryResult<Vec<Me
     rows.into_iter().map(read).collect()
 }
 
-/// Creates or replaces members, each named once; a new one gets its account.
+/// Creates or replaces members, each named once; a new one gets its account, one that was erased has its own again.
 pub(super) fn upsert(connection: &mut PgConnection, members: &[Member]) -> QueryResult<()> {
     let statement = Upsert {
         ids: members.iter().map(|member| member.member_id).collect(),
@@ -51,6 +52,36 @@ pub(super) fn upsert(connection: &mut PgConnection, members: &[Member]) -> Query
         updated_at: members.iter().map(|member| time(member.updated_at)).collect(),
     };
     statement.execute(connection).map(|_| ())
+}
+
+/// Takes members out of the table; what they wrote is erased afterwards.
+pub(super) fn forget(connection: &mut PgConnection, ids: &[Uuid], now: Timestamp) -> QueryResult<()> {
+    diesel::delete(member::table.filter(member::member_id.eq_any(ids))).execute(connection)?;
+    let ids = ids.to_vec();
+    Forget {
+        ids: &ids,
+        asked_at: &time(now),
+    }
+    .execute(connection)
+    .map(|_| ())
+}
+
+struct Forget<'a> {
+    ids: &'a Vec<Uuid>,
+    asked_at: &'a Time,
+}
+
+prepared!(Forget, ());
+
+impl QueryFragment<Pg> for Forget<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("INSERT INTO erasure (member_id, asked_at) SELECT w.member_id, ");
+        out.push_bind_param::<Timestamptz, _>(self.asked_at)?;
+        out.push_sql(" FROM unnest(");
+        out.push_bind_param::<Array<SqlUuid>, _>(self.ids)?;
+        out.push_sql(") AS w(member_id) ON CONFLICT (member_id) DO UPDATE SET asked_at = excluded.asked_at");
+        Ok(())
+    }
 }
 
 struct Upsert<'a> {
@@ -73,7 +104,8 @@ impl QueryFragment<Pg> for Upsert<'_> {
         );
         out.push_bind_param::<Array<SqlUuid>, _>(&self.ids)?;
         out.push_sql(
-            ") AS w(member_id) ON CONFLICT (member_id) DO NOTHING) \
+            ") AS w(member_id) ON CONFLICT (member_id) DO UPDATE SET erased = false, \
+             version = account.version + 1 WHERE account.erased) \
              INSERT INTO member (member_id, name, email, locale, time_zone, invitation_policy, updated_at) \
              SELECT * FROM unnest(",
         );

@@ -6,14 +6,14 @@ use diesel::{
     PgConnection, QueryResult, RunQueryDsl,
     pg::Pg,
     query_builder::{AstPass, QueryFragment},
-    sql_types::{Array, BigInt, Integer, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Integer, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use jiff::Timestamp;
 use shell::clock::after;
 use uuid::Uuid;
 
 use super::{
-    codec::{Time, event, time},
+    codec::{Time, event, read_count, time},
     prepared::prepared,
 };
 use crate::domain::transition::Event;
@@ -21,9 +21,9 @@ use crate::domain::transition::Event;
 /// How many lanes there are. Workers and distributed nodes claim lanes apart from each other.
 pub const LANES: i16 = 8;
 
-/// The lane of an invitation.
-pub fn lane(invitation_id: Uuid) -> i16 {
-    i16::from(invitation_id.as_bytes()[15]) % LANES
+/// The lane of two members: what happens between them stays in one.
+pub fn lane(one: Uuid, other: Uuid) -> i16 {
+    i16::from(one.as_bytes()[15] ^ other.as_bytes()[15]) % LANES
 }
 
 /// A claimed transition. The claim holds until `lease`, which also tells it from a later claim.
@@ -44,7 +44,7 @@ pub fn claim(
     lease: Duration,
     limit: i64,
 ) -> QueryResult<Vec<Claimed>> {
-    type Row = (Uuid, i64, i16, Uuid, Uuid, String, Time, i32);
+    type Row = (Uuid, i64, i16, Uuid, Uuid, String, i16, bool, Time, i32);
     let lease = time(after(now, lease));
     let statement = Claim {
         lane: &lane,
@@ -53,17 +53,20 @@ pub fn claim(
         limit: &limit,
     };
     let read = |row: Row| {
-        let (invitation_id, sequence, code, inviter_id, recipient_id, note, happened_at, attempts) = row;
+        let (invitation_id, sequence, code, inviter_id, recipient_id, text, number, hidden, happened_at, attempts) =
+            row;
         let kind = event(code)?;
-        let happened_at = happened_at.to_jiff();
         let event = Event {
             kind,
             invitation_id,
             sequence,
             inviter_id,
             recipient_id,
-            note,
-            happened_at,
+            text,
+            number: read_count(number, "number")?,
+            hidden,
+            mails: true,
+            happened_at: happened_at.to_jiff(),
         };
         Ok(Claimed {
             event,
@@ -82,7 +85,9 @@ pub fn waiting(db: &mut PgConnection) -> QueryResult<i64> {
     Waiting(&COUNTED).get_result(db)
 }
 
-/// Forgets transitions that notify-svc has.
+/// Forgets transitions that notify-svc has; those that the feed does not have yet stay for it.
+///
+/// One that the feed takes in between is claimed once more when its lease has run out, and delivered again.
 pub fn delete(db: &mut PgConnection, done: &[Claimed]) -> QueryResult<usize> {
     Delete {
         keys: &Keys::of(done),
@@ -99,7 +104,8 @@ pub fn release(db: &mut PgConnection, claimed: &[Claimed], due_at: Timestamp) ->
     .execute(db)
 }
 
-/// Puts transitions aside that notify-svc refuses for good.
+/// Puts transitions aside that notify-svc refuses for good, and answers how many; one that the feed does not have yet
+/// stays until its lease has run out.
 pub fn bury(db: &mut PgConnection, refused: &[Claimed], now: Timestamp, reason: &str) -> QueryResult<usize> {
     Bury {
         keys: &Keys::of(refused),
@@ -115,7 +121,7 @@ prepared!(Waiting, BigInt);
 
 impl QueryFragment<Pg> for Waiting<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT ");
+        out.push_sql("SELECT count(*) FROM (SELECT 1 FROM outbox WHERE due_at IS NOT NULL LIMIT ");
         out.push_bind_param::<BigInt, _>(self.0)?;
         out.push_sql(") AS some");
         Ok(())
@@ -138,6 +144,8 @@ prepared!(
         SqlUuid,
         SqlUuid,
         Text,
+        SmallInt,
+        Bool,
         Timestamptz,
         Integer
     )
@@ -158,8 +166,8 @@ impl QueryFragment<Pg> for Claim<'_> {
         out.push_sql(
             ", attempts = o.attempts + 1 FROM due \
              WHERE o.lane = due.lane AND o.invitation_id = due.invitation_id AND o.sequence = due.sequence \
-             RETURNING o.invitation_id, o.sequence, o.event, o.inviter_id, o.recipient_id, o.note, o.happened_at, \
-             o.attempts",
+             RETURNING o.invitation_id, o.sequence, o.event, o.inviter_id, o.recipient_id, o.text, o.number, \
+             o.hidden, o.happened_at, o.attempts",
         );
         Ok(())
     }
@@ -178,7 +186,7 @@ impl Keys {
         Self {
             lane: claimed
                 .iter()
-                .map(|claim| lane(claim.event.invitation_id))
+                .map(|claim| lane(claim.event.inviter_id, claim.event.recipient_id))
                 .collect(),
             invitation_id: claimed.iter().map(|claim| claim.event.invitation_id).collect(),
             sequence: claimed.iter().map(|claim| claim.event.sequence).collect(),
@@ -213,8 +221,12 @@ prepared!(Delete, ());
 
 impl QueryFragment<Pg> for Delete<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("DELETE FROM outbox o USING ");
-        self.keys.walk(out.reborrow())
+        out.push_sql("WITH kept AS (UPDATE outbox o SET due_at = NULL FROM ");
+        self.keys.walk(out.reborrow())?;
+        out.push_sql(" AND o.unfed) DELETE FROM outbox o USING ");
+        self.keys.walk(out.reborrow())?;
+        out.push_sql(" AND NOT o.unfed");
+        Ok(())
     }
 }
 
@@ -247,10 +259,10 @@ impl QueryFragment<Pg> for Bury<'_> {
         out.push_sql("WITH gone AS (DELETE FROM outbox o USING ");
         self.keys.walk(out.reborrow())?;
         out.push_sql(
-            " RETURNING o.lane, o.invitation_id, o.sequence, o.event, o.inviter_id, o.recipient_id, o.note, \
-             o.happened_at) \
-             INSERT INTO outbox_dead (lane, invitation_id, sequence, event, inviter_id, recipient_id, note, \
-             happened_at, died_at, reason) SELECT gone.*, ",
+            " AND NOT o.unfed RETURNING o.lane, o.invitation_id, o.sequence, o.event, o.inviter_id, o.recipient_id, o.text, \
+             o.happened_at, o.number) \
+             INSERT INTO outbox_dead (lane, invitation_id, sequence, event, inviter_id, recipient_id, text, \
+             happened_at, number, died_at, reason) SELECT gone.*, ",
         );
         out.push_bind_param::<Timestamptz, _>(self.died_at)?;
         out.push_sql(", ");

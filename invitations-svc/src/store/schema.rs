@@ -21,7 +21,7 @@ diesel::table! {
         lifecycle -> SmallInt,
         sent_at -> Timestamptz,
         expires_at -> Timestamptz,
-        accepted_at -> Nullable<Timestamptz>,
+        closed_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -36,9 +36,12 @@ diesel::table! {
         sequence -> BigInt,
         sent_at -> Timestamptz,
         expires_at -> Timestamptz,
-        accepted_at -> Nullable<Timestamptz>,
+        closed_at -> Nullable<Timestamptz>,
         emailed_at -> Timestamptz,
         reminders -> Bool,
+        reminders_left -> SmallInt,
+        replies -> SmallInt,
+        due_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -47,5 +50,26 @@ diesel::table! {
         member_id -> Uuid,
         other_id -> Uuid,
         connected_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    reply (inviter_id, invitation_id, number) {
+        inviter_id -> Uuid,
+        invitation_id -> Uuid,
+        number -> SmallInt,
+        text -> Text,
+        replied_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    audit (member_id, id) {
+        member_id -> Uuid,
+        id -> Uuid,
+        actor -> Text,
+        action -> SmallInt,
+        detail -> Text,
+        note -> Text,
     }
 }

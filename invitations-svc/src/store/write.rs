@@ -5,10 +5,12 @@
 //! without the other parts.
 
 mod accounts;
+mod audits;
 mod connections;
 mod events;
 mod pairs;
 mod received;
+mod replies;
 mod requests;
 mod sent;
 
@@ -19,10 +21,11 @@ use diesel::{
     sql_types::BigInt,
 };
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use self::{
-    accounts::Accounts, connections::Connections, events::Events, pairs::Pairs, received::ReceivedRows,
-    requests::Requests, sent::SentRows,
+    accounts::Accounts, audits::Audits, connections::Connections, events::Events, pairs::Pairs,
+    received::ReceivedRows, replies::Replies, requests::Requests, sent::SentRows,
 };
 use super::{
     codec::{Time, time},
@@ -34,7 +37,7 @@ use crate::domain::{
     member::Member,
     pair::Pair,
     request::StoredAnswer,
-    transition::{Connected, Event},
+    transition::{AuditEntry, Connected, Disconnected, Event, Reply},
 };
 
 /// Rows to write, one list a table, one row a key, in the order of the keys.
@@ -43,19 +46,45 @@ pub struct Rows {
     /// With the versions that were read.
     pub accounts: Vec<Account>,
     /// With the versions that were read; 0 makes a new row.
-    pub pairs: Vec<Pair>,
+    pub pairs: Vec<Stepped<Pair>>,
     /// The inviters' books.
     pub sent: Split<Sent>,
     /// The recipients' books.
     pub received: Split<Received>,
     /// Each becomes two rows.
     pub connected: Vec<Connected>,
+    /// Each takes two rows away.
+    pub disconnected: Vec<Disconnected>,
+    /// Replies.
+    pub replies: Vec<Reply>,
     /// First answers; one that is old replaces a forgotten one.
     pub answers: Split<StoredAnswer>,
-    /// Transitions that owe emails.
-    pub events: Vec<Event>,
+    /// Transitions.
+    pub events: Vec<Ordered>,
+    /// What operators will want to know.
+    pub audits: Vec<AuditEntry>,
     /// Members told of.
     pub members: Vec<Member>,
+    /// Members to forget.
+    pub erased: Vec<Uuid>,
+}
+
+/// A row whose version grows by more than one.
+#[derive(Debug)]
+pub struct Stepped<T> {
+    /// The row, with the version that was read.
+    pub row: T,
+    /// By how much its version grows.
+    pub steps: i64,
+}
+
+/// A transition with its place among those of its pair.
+#[derive(Debug)]
+pub struct Ordered {
+    /// The transition.
+    pub event: Event,
+    /// The pair's version that it makes.
+    pub pair_version: i64,
 }
 
 /// Rows of one table.
@@ -85,7 +114,7 @@ impl<T> Split<T> {
 impl Rows {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.wanted() == 0 && self.members.is_empty()
+        self.wanted() == 0 && self.members.is_empty() && self.erased.is_empty()
     }
 
     /// How many rows the guarded statement has to write.
@@ -95,40 +124,62 @@ impl Rows {
             + self.sent.len()
             + self.received.len()
             + 2 * self.connected.len()
+            + 2 * self.disconnected.len()
+            + self.replies.len()
             + self.answers.len()
-            + self.events.len();
+            + self.events.len()
+            + self.audits.len();
         i64::try_from(rows).expect("a batch is small")
     }
 
-    /// Whether a row other than an account is replaced, or members are connected.
-    fn replaces(&self) -> bool {
+    /// Whether there is more to do than to make new invitations.
+    fn is_more_than_new(&self) -> bool {
         !self.connected.is_empty()
+            || !self.disconnected.is_empty()
+            || !self.replies.is_empty()
+            || !self.audits.is_empty()
             || !self.sent.old.is_empty()
             || !self.received.old.is_empty()
             || !self.answers.old.is_empty()
-            || self.pairs.iter().any(|pair| pair.version > 0)
+            || self.pairs.iter().any(|pair| pair.row.version > 0)
     }
+}
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Stored answers of this time and before give way to new ones.
+    pub forgotten_at: Timestamp,
+    /// When members are forgotten.
+    pub now: Timestamp,
+    /// Whether transitions go into the feed.
+    pub feeds: bool,
 }
 
 /// Writes all of `rows` or nothing. A version that is no longer the one read is a serialization failure (40001), a row
-/// that somebody else made meanwhile a unique violation or 40001. Stored answers of `forgotten_at` and before give way
-/// to new ones.
-pub fn write(connection: &mut PgConnection, rows: &Rows, forgotten_at: Timestamp) -> QueryResult<()> {
-    if rows.members.is_empty() {
-        return guarded(connection, rows, forgotten_at);
+/// that somebody else made meanwhile a unique violation or 40001.
+pub fn write(connection: &mut PgConnection, rows: &Rows, terms: Terms) -> QueryResult<()> {
+    if rows.members.is_empty() && rows.erased.is_empty() {
+        return guarded(connection, rows, terms);
     }
     connection.transaction(|connection| {
-        members::upsert(connection, &rows.members)?;
-        guarded(connection, rows, forgotten_at)
+        // One that is both was forgotten first and is known anew.
+        if !rows.erased.is_empty() {
+            members::forget(connection, &rows.erased, terms.now)?;
+        }
+        if !rows.members.is_empty() {
+            members::upsert(connection, &rows.members)?;
+        }
+        guarded(connection, rows, terms)
     })
 }
 
-fn guarded(connection: &mut PgConnection, rows: &Rows, forgotten_at: Timestamp) -> QueryResult<()> {
+fn guarded(connection: &mut PgConnection, rows: &Rows, terms: Terms) -> QueryResult<()> {
     if rows.wanted() == 0 {
         return Ok(());
     }
-    let columns = Columns::new(rows, forgotten_at);
-    if rows.replaces() {
+    let columns = Columns::new(rows, terms);
+    if rows.is_more_than_new() {
         Statement::<true>(&columns).execute(connection)?;
     } else {
         Statement::<false>(&columns).execute(connection)?;
@@ -148,16 +199,19 @@ struct Columns<'a> {
     new_received: ReceivedRows<'a>,
     old_received: ReceivedRows<'a>,
     connections: Connections,
+    disconnections: Connections,
+    replies: Replies<'a>,
     new_requests: Requests<'a>,
     old_requests: Requests<'a>,
     events: Events<'a>,
+    audits: Audits<'a>,
 }
 
 impl<'a> Columns<'a> {
-    fn new(rows: &'a Rows, forgotten_at: Timestamp) -> Self {
+    fn new(rows: &'a Rows, terms: Terms) -> Self {
         let mut columns = Self {
             wanted: rows.wanted(),
-            forgotten_at: time(forgotten_at),
+            forgotten_at: time(terms.forgotten_at),
             accounts: Accounts::default(),
             new_pairs: Pairs::default(),
             old_pairs: Pairs::default(),
@@ -166,13 +220,16 @@ impl<'a> Columns<'a> {
             new_received: ReceivedRows::default(),
             old_received: ReceivedRows::default(),
             connections: Connections::default(),
+            disconnections: Connections::default(),
+            replies: Replies::default(),
             new_requests: Requests::default(),
             old_requests: Requests::default(),
             events: Events::default(),
+            audits: Audits::default(),
         };
         rows.accounts.iter().for_each(|row| columns.accounts.push(row));
         for row in &rows.pairs {
-            if row.version > 0 {
+            if row.row.version > 0 {
                 columns.old_pairs.push(row)
             } else {
                 columns.new_pairs.push(row)
@@ -199,32 +256,38 @@ impl<'a> Columns<'a> {
             .old
             .iter()
             .for_each(|row| columns.old_requests.push(row));
-        rows.events.iter().for_each(|row| columns.events.push(row));
+        let feeds = terms.feeds;
+        rows.events.iter().for_each(|row| columns.events.push(row, feeds));
+        rows.disconnected
+            .iter()
+            .for_each(|row| columns.disconnections.push_end(row));
+        rows.replies.iter().for_each(|row| columns.replies.push(row));
+        rows.audits.iter().for_each(|row| columns.audits.push(row));
         columns
     }
 }
 
-/// The statement; `REPLACES` is whether it has the parts that replace rows and make connections.
-struct Statement<'a, const REPLACES: bool>(&'a Columns<'a>);
+/// The statement; `MORE` is whether it has the parts that new invitations do not need.
+struct Statement<'a, const MORE: bool>(&'a Columns<'a>);
 
-impl<const REPLACES: bool> QueryId for Statement<'_, REPLACES> {
-    type QueryId = Statement<'static, REPLACES>;
+impl<const MORE: bool> QueryId for Statement<'_, MORE> {
+    type QueryId = Statement<'static, MORE>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<const REPLACES: bool> Query for Statement<'_, REPLACES> {
+impl<const MORE: bool> Query for Statement<'_, MORE> {
     type SqlType = ();
 }
 
-impl<const REPLACES: bool> RunQueryDsl<PgConnection> for Statement<'_, REPLACES> {}
+impl<const MORE: bool> RunQueryDsl<PgConnection> for Statement<'_, MORE> {}
 
-impl<const REPLACES: bool> QueryFragment<Pg> for Statement<'_, REPLACES> {
+impl<const MORE: bool> QueryFragment<Pg> for Statement<'_, MORE> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let columns = self.0;
         out.push_sql("WITH ");
         columns.accounts.walk(out.reborrow())?;
         out.push_sql(", ");
-        if REPLACES {
+        if MORE {
             columns.old_pairs.update(out.reborrow())?;
             out.push_sql(", ");
         }
@@ -237,7 +300,7 @@ impl<const REPLACES: bool> QueryFragment<Pg> for Statement<'_, REPLACES> {
         columns.new_requests.insert(out.reborrow())?;
         out.push_sql(", ");
         columns.events.insert(out.reborrow())?;
-        if REPLACES {
+        if MORE {
             out.push_sql(", ");
             columns.old_sent.update(out.reborrow())?;
             out.push_sql(", ");
@@ -248,21 +311,28 @@ impl<const REPLACES: bool> QueryFragment<Pg> for Statement<'_, REPLACES> {
                 .update(out.reborrow(), &columns.forgotten_at)?;
             out.push_sql(", ");
             columns.connections.insert(out.reborrow())?;
+            out.push_sql(", ");
+            columns.disconnections.delete(out.reborrow())?;
+            out.push_sql(", ");
+            columns.replies.insert(out.reborrow())?;
+            out.push_sql(", ");
+            columns.audits.insert(out.reborrow())?;
         }
         // The counts give the order of execution, and so of locks: accounts, old pairs, new pairs, as the locked redo
         // takes them.
         out.push_sql(" SELECT fence((SELECT count(*) FROM a)");
-        if REPLACES {
+        if MORE {
             out.push_sql(" + (SELECT count(*) FROM pu)");
         }
         out.push_sql(
             " + (SELECT count(*) FROM p) + (SELECT count(*) FROM s) + (SELECT count(*) FROM r) \
              + (SELECT count(*) FROM q) + (SELECT count(*) FROM o)",
         );
-        if REPLACES {
+        if MORE {
             out.push_sql(
                 " + (SELECT count(*) FROM su) + (SELECT count(*) FROM ru) + (SELECT count(*) FROM qu) \
-                 + (SELECT count(*) FROM c)",
+                 + (SELECT count(*) FROM c) + (SELECT count(*) FROM cd) + (SELECT count(*) FROM y) \
+                 + (SELECT count(*) FROM t)",
             );
         }
         out.push_sql(", ");

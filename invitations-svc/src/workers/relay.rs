@@ -231,9 +231,13 @@ impl Relay {
         let (now, code) = (self.clock.now(), status.code());
         let (invitation_id, sequence) = (claim.event.invitation_id, claim.event.sequence);
         let reason = format!("{code:?}: {}", status.message());
-        self.database
+        let buried = self
+            .database
             .run(within(CALL), move |db| outbox::bury(db, &[claim], now, &reason))
             .await?;
+        if buried == 0 {
+            return Ok(());
+        }
         metrics::counter!("outbox_dead_total").increment(1);
         tracing::error!(
             %invitation_id,

@@ -8,7 +8,7 @@ use crate::domain::{
     member::InvitationPolicy,
     pair::PairKey,
     policy::Policy,
-    send_log::SendLog,
+    time_log::TimeLog,
     transition::{Connected, Decision},
 };
 
@@ -86,9 +86,9 @@ impl Case {
             inviter_id: row.inviter_id,
             until: row.expires_at,
         });
-        pair.lo_sends = SendLog::new(vec![ago(30); self.sends_to_pair]);
+        pair.lo_sends = TimeLog::new(vec![ago(30); self.sends_to_pair]);
         let account = Account {
-            sends: SendLog::new(vec![ago(1); self.sends_today]),
+            sends: TimeLog::new(vec![ago(1); self.sends_today]),
             lifetime_sends: self.sends_today,
             ..Account::unused(ADA)
         };

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::columns;
 use crate::{
-    domain::transition::Connected,
+    domain::transition::{Connected, Disconnected},
     store::codec::{Time, time},
 };
 
@@ -23,14 +23,18 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn push(&mut self, connected: &Connected) {
-        let ends = [
-            (connected.inviter_id, connected.recipient_id),
-            (connected.recipient_id, connected.inviter_id),
-        ];
-        for (member_id, other_id) in ends {
+        self.push_ends(connected.inviter_id, connected.recipient_id);
+        self.connected_at.extend([time(connected.at); 2]);
+    }
+
+    pub(super) fn push_end(&mut self, disconnected: &Disconnected) {
+        self.push_ends(disconnected.member_id, disconnected.other_id);
+    }
+
+    fn push_ends(&mut self, one: Uuid, other: Uuid) {
+        for (member_id, other_id) in [(one, other), (other, one)] {
             self.member_id.push(member_id);
             self.other_id.push(other_id);
-            self.connected_at.push(time(connected.at));
         }
     }
 
@@ -41,6 +45,17 @@ impl Connections {
         );
         columns!(out, SqlUuid => &self.member_id, SqlUuid => &self.other_id, Timestamptz => &self.connected_at);
         out.push_sql(") RETURNING 1)");
+        Ok(())
+    }
+
+    /// `cd`: deleted rows.
+    pub(super) fn delete<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("cd AS (DELETE FROM connection USING unnest(");
+        columns!(out, SqlUuid => &self.member_id, SqlUuid => &self.other_id);
+        out.push_sql(
+            ") AS w(member_id, other_id) WHERE connection.member_id = w.member_id \
+             AND connection.other_id = w.other_id RETURNING 1)",
+        );
         Ok(())
     }
 }

@@ -1,20 +1,17 @@
-//! Transitions on their way to notify-svc.
+//! Transitions on their way to notify-svc and into the feed.
 
 use diesel::{
     QueryResult,
     pg::Pg,
     query_builder::AstPass,
-    sql_types::{Array, BigInt, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use uuid::Uuid;
 
-use super::columns;
-use crate::{
-    domain::transition::Event,
-    store::{
-        codec::{Time, event_code, time},
-        outbox::lane,
-    },
+use super::{Ordered, columns};
+use crate::store::{
+    codec::{Time, event_code, small, time},
+    outbox::lane,
 };
 
 #[derive(Default)]
@@ -25,34 +22,45 @@ pub(super) struct Events<'a> {
     event: Vec<i16>,
     inviter_id: Vec<Uuid>,
     recipient_id: Vec<Uuid>,
-    note: Vec<&'a str>,
+    text: Vec<&'a str>,
+    number: Vec<i16>,
+    hidden: Vec<bool>,
+    pair_version: Vec<i64>,
     happened_at: Vec<Time>,
+    due_at: Vec<Option<Time>>,
+    unfed: Vec<bool>,
 }
 
 impl<'a> Events<'a> {
-    pub(super) fn push(&mut self, event: &'a Event) {
-        self.lane.push(lane(event.invitation_id));
+    pub(super) fn push(&mut self, Ordered { event, pair_version }: &'a Ordered, feeds: bool) {
+        let at = time(event.happened_at);
+        self.lane.push(lane(event.inviter_id, event.recipient_id));
         self.invitation_id.push(event.invitation_id);
         self.sequence.push(event.sequence);
         self.event.push(event_code(event.kind));
         self.inviter_id.push(event.inviter_id);
         self.recipient_id.push(event.recipient_id);
-        self.note.push(&event.note);
-        self.happened_at.push(time(event.happened_at));
+        self.text.push(&event.text);
+        self.number.push(small(event.number));
+        self.hidden.push(event.hidden);
+        self.pair_version.push(*pair_version);
+        self.happened_at.push(at);
+        // Mail is due at once.
+        self.due_at.push(event.mails.then_some(at));
+        self.unfed.push(feeds && event.kind.is_followed());
     }
 
-    /// `o`: new rows, due at once.
+    /// `o`: new rows.
     pub(super) fn insert<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
-            "o AS (INSERT INTO outbox (lane, invitation_id, sequence, event, inviter_id, recipient_id, note, \
-             happened_at, due_at) SELECT w.*, w.happened_at FROM unnest(",
+            "o AS (INSERT INTO outbox (lane, invitation_id, sequence, event, inviter_id, recipient_id, text, number, \
+             hidden, pair_version, happened_at, due_at, unfed) SELECT * FROM unnest(",
         );
         columns!(out, SmallInt => &self.lane, SqlUuid => &self.invitation_id, BigInt => &self.sequence,
             SmallInt => &self.event, SqlUuid => &self.inviter_id, SqlUuid => &self.recipient_id,
-            Text => &self.note, Timestamptz => &self.happened_at);
-        out.push_sql(
-            ") AS w(lane, invitation_id, sequence, event, inviter_id, recipient_id, note, happened_at) RETURNING 1)",
-        );
+            Text => &self.text, SmallInt => &self.number, Bool => &self.hidden, BigInt => &self.pair_version,
+            Timestamptz => &self.happened_at, Nullable<Timestamptz> => &self.due_at, Bool => &self.unfed);
+        out.push_sql(") RETURNING 1)");
         Ok(())
     }
 }

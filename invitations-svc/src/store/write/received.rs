@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::columns;
 use crate::{
     domain::invitation::Received,
-    store::codec::{Time, folder_code, lifecycle_code, optional_time, time},
+    store::codec::{Time, folder_code, lifecycle_code, optional_time, small, time},
 };
 
 #[derive(Default)]
@@ -25,9 +25,12 @@ pub(super) struct ReceivedRows<'a> {
     sequence: Vec<i64>,
     sent_at: Vec<Time>,
     expires_at: Vec<Time>,
-    accepted_at: Vec<Option<Time>>,
+    closed_at: Vec<Option<Time>>,
     emailed_at: Vec<Time>,
     reminders: Vec<bool>,
+    reminders_left: Vec<i16>,
+    replies: Vec<i16>,
+    due_at: Vec<Option<Time>>,
 }
 
 impl<'a> ReceivedRows<'a> {
@@ -41,16 +44,19 @@ impl<'a> ReceivedRows<'a> {
         self.sequence.push(received.sequence);
         self.sent_at.push(time(received.sent_at));
         self.expires_at.push(time(received.expires_at));
-        self.accepted_at.push(optional_time(received.accepted_at));
+        self.closed_at.push(optional_time(received.closed_at));
         self.emailed_at.push(time(received.emailed_at));
         self.reminders.push(received.reminders);
+        self.reminders_left.push(small(received.reminders_left));
+        self.replies.push(small(received.replies));
+        self.due_at.push(optional_time(received.due_at));
     }
 
     /// `r`: new rows.
     pub(super) fn insert<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
             "r AS (INSERT INTO received (recipient_id, id, inviter_id, note, lifecycle, folder, sequence, sent_at, \
-             expires_at, accepted_at, emailed_at, reminders) SELECT w.* FROM ",
+             expires_at, closed_at, emailed_at, reminders, reminders_left, replies, due_at) SELECT w.* FROM ",
         );
         self.unnest(out.reborrow())?;
         out.push_sql(" RETURNING 1)");
@@ -61,8 +67,9 @@ impl<'a> ReceivedRows<'a> {
     pub(super) fn update<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
             "ru AS (UPDATE received SET note = w.note, lifecycle = w.lifecycle, folder = w.folder, \
-             sequence = w.sequence, sent_at = w.sent_at, expires_at = w.expires_at, accepted_at = w.accepted_at, \
-             emailed_at = w.emailed_at, reminders = w.reminders FROM ",
+             sequence = w.sequence, sent_at = w.sent_at, expires_at = w.expires_at, closed_at = w.closed_at, \
+             emailed_at = w.emailed_at, reminders = w.reminders, reminders_left = w.reminders_left, \
+             replies = w.replies, due_at = w.due_at FROM ",
         );
         self.unnest(out.reborrow())?;
         out.push_sql(" WHERE received.recipient_id = w.recipient_id AND received.id = w.id RETURNING 1)");
@@ -74,10 +81,11 @@ impl<'a> ReceivedRows<'a> {
         columns!(out, SqlUuid => &self.recipient_id, SqlUuid => &self.id, SqlUuid => &self.inviter_id,
             Text => &self.note, SmallInt => &self.lifecycle, SmallInt => &self.folder, BigInt => &self.sequence,
             Timestamptz => &self.sent_at, Timestamptz => &self.expires_at,
-            Nullable<Timestamptz> => &self.accepted_at, Timestamptz => &self.emailed_at, Bool => &self.reminders);
+            Nullable<Timestamptz> => &self.closed_at, Timestamptz => &self.emailed_at, Bool => &self.reminders,
+            SmallInt => &self.reminders_left, SmallInt => &self.replies, Nullable<Timestamptz> => &self.due_at);
         out.push_sql(
             ") AS w(recipient_id, id, inviter_id, note, lifecycle, folder, sequence, sent_at, expires_at, \
-             accepted_at, emailed_at, reminders)",
+             closed_at, emailed_at, reminders, reminders_left, replies, due_at)",
         );
         Ok(())
     }

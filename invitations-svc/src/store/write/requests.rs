@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::columns;
 use crate::{
     domain::request::{Outcome, StoredAnswer},
-    store::codec::{Time, optional_time, outcome_code, time},
+    store::codec::{Time, optional_time, outcome_code, snapshot_to_bytes, time},
 };
 
 #[derive(Default)]
@@ -23,13 +23,15 @@ pub(super) struct Requests<'a> {
     subject: Vec<Option<Uuid>>,
     decided_at: Vec<Time>,
     until: Vec<Option<Time>>,
+    snapshot: Vec<Option<Vec<u8>>>,
 }
 
 impl<'a> Requests<'a> {
     pub(super) fn push(&mut self, answer: &'a StoredAnswer) {
-        let (subject, until) = match answer.outcome {
-            Outcome::Sent { id, until } => (Some(id), Some(until)),
-            Outcome::Connected | Outcome::Accepted | Outcome::Upserted | Outcome::Refused(_) => (None, None),
+        let (subject, until, snapshot) = match answer.outcome {
+            Outcome::Sent { id, until } => (Some(id), Some(until), None),
+            Outcome::Invitation(snapshot) => (None, None, Some(snapshot_to_bytes(snapshot))),
+            Outcome::Connected | Outcome::Upserted | Outcome::Done | Outcome::Refused(_) => (None, None, None),
         };
         self.request_id.push(answer.key.request_id);
         self.client.push(&answer.key.client);
@@ -38,12 +40,13 @@ impl<'a> Requests<'a> {
         self.subject.push(subject);
         self.decided_at.push(time(answer.decided_at));
         self.until.push(optional_time(until));
+        self.snapshot.push(snapshot);
     }
 
     /// `q`: new rows.
     pub(super) fn insert<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
-            "q AS (INSERT INTO request (request_id, client, fingerprint, outcome, subject, decided_at, until) \
+            "q AS (INSERT INTO request (request_id, client, fingerprint, outcome, subject, decided_at, until, snapshot) \
              SELECT w.* FROM ",
         );
         self.unnest(out.reborrow())?;
@@ -59,7 +62,7 @@ impl<'a> Requests<'a> {
     ) -> QueryResult<()> {
         out.push_sql(
             "qu AS (UPDATE request SET fingerprint = w.fingerprint, outcome = w.outcome, subject = w.subject, \
-             decided_at = w.decided_at, until = w.until FROM ",
+             decided_at = w.decided_at, until = w.until, snapshot = w.snapshot FROM ",
         );
         self.unnest(out.reborrow())?;
         out.push_sql(" WHERE request.request_id = w.request_id AND request.client = w.client AND request.decided_at <= ");
@@ -72,8 +75,8 @@ impl<'a> Requests<'a> {
         out.push_sql("unnest(");
         columns!(out, SqlUuid => &self.request_id, Text => &self.client, Binary => &self.fingerprint,
             SmallInt => &self.outcome, Nullable<SqlUuid> => &self.subject, Timestamptz => &self.decided_at,
-            Nullable<Timestamptz> => &self.until);
-        out.push_sql(") AS w(request_id, client, fingerprint, outcome, subject, decided_at, until)");
+            Nullable<Timestamptz> => &self.until, Nullable<Binary> => &self.snapshot);
+        out.push_sql(") AS w(request_id, client, fingerprint, outcome, subject, decided_at, until, snapshot)");
         Ok(())
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct SentRows<'a> {
     lifecycle: Vec<i16>,
     sent_at: Vec<Time>,
     expires_at: Vec<Time>,
-    accepted_at: Vec<Option<Time>>,
+    closed_at: Vec<Option<Time>>,
 }
 
 impl<'a> SentRows<'a> {
@@ -35,13 +35,13 @@ impl<'a> SentRows<'a> {
         self.lifecycle.push(lifecycle_code(sent.lifecycle));
         self.sent_at.push(time(sent.sent_at));
         self.expires_at.push(time(sent.expires_at));
-        self.accepted_at.push(optional_time(sent.accepted_at));
+        self.closed_at.push(optional_time(sent.closed_at));
     }
 
     /// `s`: new rows.
     pub(super) fn insert<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
-            "s AS (INSERT INTO sent (inviter_id, id, recipient_id, note, lifecycle, sent_at, expires_at, accepted_at) \
+            "s AS (INSERT INTO sent (inviter_id, id, recipient_id, note, lifecycle, sent_at, expires_at, closed_at) \
              SELECT w.* FROM ",
         );
         self.unnest(out.reborrow())?;
@@ -53,7 +53,7 @@ impl<'a> SentRows<'a> {
     pub(super) fn update<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
             "su AS (UPDATE sent SET note = w.note, lifecycle = w.lifecycle, sent_at = w.sent_at, \
-             expires_at = w.expires_at, accepted_at = w.accepted_at FROM ",
+             expires_at = w.expires_at, closed_at = w.closed_at FROM ",
         );
         self.unnest(out.reborrow())?;
         out.push_sql(" WHERE sent.inviter_id = w.inviter_id AND sent.id = w.id RETURNING 1)");
@@ -64,9 +64,9 @@ impl<'a> SentRows<'a> {
         out.push_sql("unnest(");
         columns!(out, SqlUuid => &self.inviter_id, SqlUuid => &self.id, SqlUuid => &self.recipient_id,
             Text => &self.note, SmallInt => &self.lifecycle, Timestamptz => &self.sent_at,
-            Timestamptz => &self.expires_at, Nullable<Timestamptz> => &self.accepted_at);
+            Timestamptz => &self.expires_at, Nullable<Timestamptz> => &self.closed_at);
         out.push_sql(
-            ") AS w(inviter_id, id, recipient_id, note, lifecycle, sent_at, expires_at, accepted_at)",
+            ") AS w(inviter_id, id, recipient_id, note, lifecycle, sent_at, expires_at, closed_at)",
         );
         Ok(())
     }

@@ -34,6 +34,10 @@ pub struct Links {
     pub profile_url: UrlTemplate,
     /// An invitation in its recipient's inbox.
     pub inbox_url: UrlTemplate,
+    /// An invitation among those that its inviter sent.
+    pub sent_url: UrlTemplate,
+    /// How many reminders an invitation has at most.
+    pub reminders: usize,
 }
 
 /// The commands of all claims, with the names and addresses of this moment. notify-svc knows a repetition by its key
@@ -76,24 +80,38 @@ pub(super) async fn of(
         let (Some(inviter), Some(recipient)) =
             (members.get(&event.inviter_id), members.get(&event.recipient_id))
         else {
-            tracing::error!(invitation_id = %event.invitation_id, "a member of this invitation is unknown; its transition owes no email");
+            // One of the two was erased. What is open of the invitation ends; nothing new is owed.
+            commands.push(cancel(event, pb::CancelScope::All));
             continue;
         };
-        match event.kind {
-            EventKind::Sent => {
-                if event.sequence > 1 {
-                    commands.push(cancel(event));
-                }
-                commands.push(initial(links, event, inviter, recipient));
-            }
-            EventKind::Accepted => {
-                let summary = summaries.remove(&summary_key(event)).unwrap_or_default();
-                commands.push(cancel(event));
-                commands.push(acceptance(links, event, inviter, recipient, summary));
-            }
-        }
+        let names = Names { inviter, recipient };
+        let summary = summaries.remove(&summary_key(event)).unwrap_or_default();
+        commands.extend(owed(links, event, &names, summary));
     }
     Ok(commands)
+}
+
+/// The two members of an invitation, as they are called at this moment.
+struct Names<'a> {
+    inviter: &'a Member,
+    recipient: &'a Member,
+}
+
+/// What a transition owes: the contract's table of emails. A cancel stops what was queued for a transition before it,
+/// whichever arrives first.
+fn owed(links: &Links, event: &Event, names: &Names, summary: Summary) -> Vec<pb::EmailCommand> {
+    use pb::CancelScope::{All, Invitation, Reminders};
+    match event.kind {
+        EventKind::Sent => vec![initial(links, event, names)],
+        EventKind::Resent => vec![cancel(event, Invitation), initial(links, event, names)],
+        EventKind::Accepted => vec![cancel(event, All), acceptance(links, event, names, summary)],
+        EventKind::Replied => vec![cancel(event, Invitation), reply(links, event, names)],
+        EventKind::Ignored => vec![cancel(event, Invitation)],
+        EventKind::Withdrawn | EventKind::Expired | EventKind::Voided => vec![cancel(event, All)],
+        EventKind::Reminded => vec![reminder(links, event, names)],
+        EventKind::RemindersStopped => vec![cancel(event, Reminders)],
+        EventKind::Restored | EventKind::Declined | EventKind::Disconnected => Vec::new(),
+    }
 }
 
 /// The inviter reads about the connections of the recipient, who is new to them.
@@ -104,49 +122,75 @@ fn summary_key(event: &Event) -> SummaryKey {
     }
 }
 
-fn cancel(event: &Event) -> pb::EmailCommand {
+fn cancel(event: &Event, scope: pb::CancelScope) -> pb::EmailCommand {
     let cancel = pb::CancelEmails {
         invitation_id: event.invitation_id.to_string(),
         sequence: event.sequence,
+        scope: scope.into(),
     };
     pb::EmailCommand {
         command: Some(pb::email_command::Command::Cancel(cancel)),
     }
 }
 
-fn initial(links: &Links, event: &Event, inviter: &Member, recipient: &Member) -> pb::EmailCommand {
+fn accept_url(links: &Links, event: &Event) -> String {
     let link = AcceptLink {
         recipient_id: event.recipient_id,
         invitation_id: event.invitation_id,
     };
-    let content = pb::queue_email::Content::Initial(pb::InitialEmail {
-        inviter_id: inviter.member_id.to_string(),
-        inviter_name: inviter.name.clone(),
-        note: event.note.clone(),
-        accept_url: format!("{}/i/{}", links.public_url, links::token(&links.keys, link)),
-        inviter_profile_url: links.profile_url.of(inviter.member_id),
-        inbox_url: links.inbox_url.of(event.invitation_id),
-    });
-    queue(event, "initial", recipient, content)
+    format!("{}/i/{}", links.public_url, links::token(&links.keys, link))
 }
 
-fn acceptance(
-    links: &Links,
-    event: &Event,
-    inviter: &Member,
-    recipient: &Member,
-    summary: Summary,
-) -> pb::EmailCommand {
+fn initial(links: &Links, event: &Event, names: &Names) -> pb::EmailCommand {
+    let content = pb::queue_email::Content::Initial(pb::InitialEmail {
+        inviter_id: names.inviter.member_id.to_string(),
+        inviter_name: names.inviter.name.clone(),
+        note: event.text.clone(),
+        accept_url: accept_url(links, event),
+        inviter_profile_url: links.profile_url.of(names.inviter.member_id),
+        inbox_url: links.inbox_url.of(event.invitation_id),
+    });
+    queue(event, "initial", names.recipient, content)
+}
+
+fn reminder(links: &Links, event: &Event, names: &Names) -> pb::EmailCommand {
+    let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    let content = pb::queue_email::Content::Reminder(pb::ReminderEmail {
+        inviter_id: names.inviter.member_id.to_string(),
+        inviter_name: names.inviter.name.clone(),
+        note: event.text.clone(),
+        accept_url: accept_url(links, event),
+        inviter_profile_url: links.profile_url.of(names.inviter.member_id),
+        inbox_url: links.inbox_url.of(event.invitation_id),
+        number: count(event.number),
+        remaining_count: count(links.reminders.saturating_sub(event.number)),
+    });
+    queue(event, "reminder", names.recipient, content)
+}
+
+fn reply(links: &Links, event: &Event, names: &Names) -> pb::EmailCommand {
+    let content = pb::queue_email::Content::Reply(pb::ReplyEmail {
+        replier_id: names.recipient.member_id.to_string(),
+        replier_name: names.recipient.name.clone(),
+        text: event.text.clone(),
+        invitation_url: links.sent_url.of(event.invitation_id),
+        replier_profile_url: links.profile_url.of(names.recipient.member_id),
+    });
+    queue(event, "reply", names.inviter, content)
+}
+
+fn acceptance(links: &Links, event: &Event, names: &Names, summary: Summary) -> pb::EmailCommand {
+    let connection = names.recipient;
     let content = pb::queue_email::Content::Acceptance(pb::AcceptanceEmail {
-        connection_id: recipient.member_id.to_string(),
-        connection_name: recipient.name.clone(),
-        connection_address: recipient.email.clone(),
-        connection_profile_url: links.profile_url.of(recipient.member_id),
+        connection_id: connection.member_id.to_string(),
+        connection_name: connection.name.clone(),
+        connection_address: connection.email.clone(),
+        connection_profile_url: links.profile_url.of(connection.member_id),
         total_count: summary.total,
         shared_count: summary.shared,
         names: summary.names,
     });
-    queue(event, "acceptance", inviter, content)
+    queue(event, "acceptance", names.inviter, content)
 }
 
 fn queue(event: &Event, kind: &str, reader: &Member, content: pb::queue_email::Content) -> pb::EmailCommand {

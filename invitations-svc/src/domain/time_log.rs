@@ -1,4 +1,4 @@
-//! The times of somebody's latest sends: what exact rolling windows are counted over.
+//! The times of the latest sends, or strikes: what exact rolling windows are counted over.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use jiff::Timestamp;
 ///
 /// Entries leave by number, not by age, so that a clock that stepped forward and back cannot make room.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SendLog(Vec<Timestamp>);
+pub struct TimeLog(Vec<Timestamp>);
 
-impl SendLog {
+impl TimeLog {
     /// A log of these times.
     pub fn new(times: Vec<Timestamp>) -> Self {
         Self(times)
@@ -21,13 +21,13 @@ impl SendLog {
         &self.0
     }
 
-    /// How many sends the window of `length` that ends `now` holds. One that is exactly `length` old has left it.
+    /// How many of them the window of `length` that ends `now` holds. One that is exactly `length` old has left it.
     pub fn count(&self, length: Duration, now: Timestamp) -> usize {
         let start = now.saturating_sub(length).unwrap_or(Timestamp::MIN);
         self.0.iter().filter(|at| **at > start).count()
     }
 
-    /// Notes a send, and forgets the oldest beyond `keep`.
+    /// Notes one more, and forgets the oldest beyond `keep`.
     pub fn record(&mut self, now: Timestamp, keep: usize) {
         self.0.push(now);
         let surplus = self.0.len().saturating_sub(keep);
@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn a_window_is_open_at_its_start_and_closed_at_its_end() {
         let sent = Timestamp::UNIX_EPOCH;
-        let log = SendLog::new(vec![sent]);
+        let log = TimeLog::new(vec![sent]);
         let day = Duration::from_secs(86_400);
         let later = |millis: i64| Timestamp::from_millisecond(86_400_000 + millis).expect("in range");
         assert_eq!(log.count(day, sent), 1);
@@ -52,13 +52,13 @@ mod tests {
 
     #[test]
     fn a_send_in_the_future_counts() {
-        let log = SendLog::new(vec![Timestamp::from_second(1_000).expect("in range")]);
+        let log = TimeLog::new(vec![Timestamp::from_second(1_000).expect("in range")]);
         assert_eq!(log.count(Duration::from_secs(60), Timestamp::UNIX_EPOCH), 1);
     }
 
     #[test]
     fn only_the_newest_are_kept() {
-        let mut log = SendLog::default();
+        let mut log = TimeLog::default();
         for second in 0..5 {
             log.record(Timestamp::from_second(second).expect("in range"), 3);
         }

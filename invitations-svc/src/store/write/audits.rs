@@ -1,0 +1,44 @@
+//! Entries of the audit log.
+
+use diesel::{
+    QueryResult,
+    pg::Pg,
+    query_builder::AstPass,
+    sql_types::{Array, SmallInt, Text, Uuid as SqlUuid},
+};
+use uuid::Uuid;
+
+use super::columns;
+use crate::{domain::transition::AuditEntry, store::codec::action_code};
+
+#[derive(Default)]
+pub(super) struct Audits<'a> {
+    member_id: Vec<Uuid>,
+    id: Vec<Uuid>,
+    actor: Vec<&'a str>,
+    action: Vec<i16>,
+    detail: Vec<&'a str>,
+    note: Vec<&'a str>,
+}
+
+impl<'a> Audits<'a> {
+    pub(super) fn push(&mut self, entry: &'a AuditEntry) {
+        self.member_id.push(entry.member_id);
+        self.id.push(entry.id);
+        self.actor.push(&entry.actor);
+        self.action.push(action_code(entry.action));
+        self.detail.push(&entry.detail);
+        self.note.push(&entry.note);
+    }
+
+    /// `t`: new rows.
+    pub(super) fn insert<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "t AS (INSERT INTO audit (member_id, id, actor, action, detail, note) SELECT * FROM unnest(",
+        );
+        columns!(out, SqlUuid => &self.member_id, SqlUuid => &self.id, Text => &self.actor,
+            SmallInt => &self.action, Text => &self.detail, Text => &self.note);
+        out.push_sql(") RETURNING 1)");
+        Ok(())
+    }
+}
