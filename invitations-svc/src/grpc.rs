@@ -18,7 +18,7 @@ use shell::{clock::Clock, gate::Role, postgres::Database, signing::Keyring};
 use tokio_util::sync::CancellationToken;
 use tonic::service::{Routes, RoutesBuilder};
 
-use crate::{domain::policy::Policy, ledger::Ledger};
+use crate::{domain::policy::Policy, ledger::Ledger, workers::erasure::Eraser};
 
 /// Domain of every error (google.rpc.ErrorInfo).
 pub const DOMAIN: &str = "invitations.v1";
@@ -95,6 +95,8 @@ pub struct Rooms {
     pub policy: Arc<Policy>,
     /// The numbers that the wire is held to.
     pub limits: Limits,
+    /// Erases what erased members left behind.
+    pub eraser: Eraser,
     /// Ends streams.
     pub stop: CancellationToken,
 }

@@ -129,8 +129,19 @@ pub struct Disconnect {
     pub member_id: Uuid,
     /// The other end; not the member.
     pub other_id: Uuid,
+    /// Why.
+    pub because: Ending,
     /// For the id of the transition.
     pub entropy: Entropy,
+}
+
+/// Why a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The member wants it.
+    Removed,
+    /// One of the two was erased.
+    Erased,
 }
 
 /// A member to forget.
