@@ -15,7 +15,11 @@ use shell::{
 };
 
 use crate::{
-    domain::policy::Policy, grpc::Limits, ledger::LedgerArgs, links::UrlTemplate, web::AcceptButton,
+    domain::policy::Policy,
+    grpc::Limits,
+    ledger::LedgerArgs,
+    links::UrlTemplate,
+    web::AcceptButton,
     workers::{feed::FeedSwitch, relay::RelaySwitch, timers::TimersSwitch},
 };
 pub use policy::PolicyArgs;
@@ -79,7 +83,7 @@ pub struct Config {
         default_value = "https://example.com/sent/{invitation_id}"
     )]
     pub sent_url_template: UrlTemplate,
-    /// What the button of the accept page does
+    /// What the buttons of the accept page do
     #[arg(long, env = "ACCEPT_BUTTON", value_enum, default_value_t = AcceptButton::Acts)]
     pub accept_button: AcceptButton,
     #[command(flatten)]

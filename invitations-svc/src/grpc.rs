@@ -141,8 +141,7 @@ mod tests {
     use proto::invitations::v1::{
         connection_service_server::SERVICE_NAME as CONNECTIONS,
         invitation_service_server::SERVICE_NAME as INVITATIONS,
-        member_service_server::SERVICE_NAME as MEMBERS,
-        operator_service_server::SERVICE_NAME as OPERATORS,
+        member_service_server::SERVICE_NAME as MEMBERS, operator_service_server::SERVICE_NAME as OPERATORS,
     };
 
     use super::*;

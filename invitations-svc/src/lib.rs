@@ -97,7 +97,13 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     let closed_for = config
         .closed_days
         .map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60));
-    let retention = Retention::new(holder, database.clone(), clock.clone(), policy.clone(), closed_for);
+    let retention = Retention::new(
+        holder,
+        database.clone(),
+        clock.clone(),
+        policy.clone(),
+        closed_for,
+    );
     let rooms = Rooms {
         ledger: ledger.clone(),
         database: database.clone(),
@@ -115,6 +121,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         keys: keys.clone(),
         button: config.accept_button,
         inbox_url: config.inbox_url_template.clone(),
+        reply_chars: limits.reply_chars,
         patience,
     };
     let pages = server::operations_router(readiness.clone()).merge(web::router(web));

@@ -221,7 +221,9 @@ impl Command {
                 Operate::LiftBan { recipient_id } => Some(recipient_id),
                 Operate::Grant { .. } | Operate::Impose { .. } | Operate::Lift { .. } => None,
             },
-            Act::Answer(_) | Act::Recall(_) | Act::Due(_) | Act::Void(_) | Act::Upsert(_) | Act::Erase(_) => None,
+            Act::Answer(_) | Act::Recall(_) | Act::Due(_) | Act::Void(_) | Act::Upsert(_) | Act::Erase(_) => {
+                None
+            }
         }
     }
 

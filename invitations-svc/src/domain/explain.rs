@@ -128,7 +128,11 @@ pub fn explain(command: &Send, facts: &Facts, moment: Moment) -> Explanation {
             Some(Refusal::InvitingRestricted),
             "the inviter is suspended",
         ),
-        Verdict::AddressMissing => (Check::Email, Some(Refusal::EmailRequired), needs_address(facts, command, moment)),
+        Verdict::AddressMissing => (
+            Check::Email,
+            Some(Refusal::EmailRequired),
+            needs_address(facts, command, moment),
+        ),
         Verdict::AddressWrong(_) => (
             Check::Email,
             Some(Refusal::EmailRequired),
@@ -164,11 +168,7 @@ pub fn explain(command: &Send, facts: &Facts, moment: Moment) -> Explanation {
         ),
         Verdict::New(_) => (Check::New, None, "nothing stands against a new invitation"),
     };
-    Explanation {
-        check,
-        refusal,
-        text,
-    }
+    Explanation { check, refusal, text }
 }
 
 fn needs_address(facts: &Facts, command: &Send, moment: Moment) -> &'static str {

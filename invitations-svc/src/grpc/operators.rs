@@ -108,11 +108,16 @@ impl pb::operator_service_server::OperatorService for Service {
             Ok(pb::RestrictionKind::EmailRequired) => RestrictionKind::EmailRequired,
             Ok(pb::RestrictionKind::Suspended) => RestrictionKind::Suspended,
             Ok(pb::RestrictionKind::Unspecified) | Err(_) => {
-                violations.add("kind", "must be RESTRICTION_KIND_EMAIL_REQUIRED or RESTRICTION_KIND_SUSPENDED");
+                violations.add(
+                    "kind",
+                    "must be RESTRICTION_KIND_EMAIL_REQUIRED or RESTRICTION_KIND_SUSPENDED",
+                );
                 RestrictionKind::Suspended
             }
         };
-        let length = request.duration.map(|length| read_length(&mut violations, &length));
+        let length = request
+            .duration
+            .map(|length| read_length(&mut violations, &length));
         let asking = Asking {
             rpc: "ImposeRestriction",
             member_field: "member_id",
@@ -316,11 +321,7 @@ impl Service {
             open: facts.invitation.as_ref(),
         };
         let moment = Moment { now, policy };
-        let Explanation {
-            check,
-            refusal,
-            text,
-        } = explain(command, &judged_by, moment);
+        let Explanation { check, refusal, text } = explain(command, &judged_by, moment);
         let side = pair.from(command.inviter_id);
         let account = facts.account.as_ref();
         let mut used = account.map_or_else(Vec::new, |account| usages(account, policy, now));
@@ -331,7 +332,9 @@ impl Service {
         });
         pb::ExplainSendResponse {
             check: check_code(check).into(),
-            reason: refusal.map_or_else(String::new, |refusal| errors::code_and_reason(refusal).1.to_owned()),
+            reason: refusal.map_or_else(String::new, |refusal| {
+                errors::code_and_reason(refusal).1.to_owned()
+            }),
             explanation: text.to_owned(),
             usages: used.into_iter().map(usage).collect(),
             granted_count: account.map_or(0, |account| count(account.granted)),
@@ -348,7 +351,10 @@ fn read_length(violations: &mut Violations, length: &prost_types::Duration) -> D
     let seconds = u64::try_from(length.seconds).unwrap_or_default();
     let century = 100 * 366 * 24 * 60 * 60;
     if !(1..=century).contains(&seconds) || length.nanos != 0 {
-        violations.add("duration", "must be whole seconds, from one second to a hundred years");
+        violations.add(
+            "duration",
+            "must be whole seconds, from one second to a hundred years",
+        );
     }
     Duration::from_secs(seconds.min(century))
 }

@@ -7,7 +7,12 @@ use super::{codec::action, schema::audit};
 use crate::domain::transition::AuditEntry;
 
 /// Up to `limit` entries of a member's account, newest first, those before `before` only.
-pub fn page(db: &mut PgConnection, member_id: Uuid, before: Uuid, limit: i64) -> QueryResult<Vec<AuditEntry>> {
+pub fn page(
+    db: &mut PgConnection,
+    member_id: Uuid,
+    before: Uuid,
+    limit: i64,
+) -> QueryResult<Vec<AuditEntry>> {
     type Row = (Uuid, Uuid, String, i16, String, String);
     let rows: Vec<Row> = audit::table
         .filter(audit::member_id.eq(member_id).and(audit::id.lt(before)))

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
-use shell::{clock::{Clock, after}, postgres::{Database, DatabaseError}};
+use shell::{
+    clock::{Clock, after},
+    postgres::{Database, DatabaseError},
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use shell::{clock::Clock, postgres::{Database, DatabaseError}};
+use shell::{
+    clock::Clock,
+    postgres::{Database, DatabaseError},
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 

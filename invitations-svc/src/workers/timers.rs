@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
-use shell::{clock::Clock, postgres::{Database, DatabaseError}};
+use shell::{
+    clock::Clock,
+    postgres::{Database, DatabaseError},
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -98,10 +101,15 @@ impl Timers {
     async fn settle(&self, set: Vec<Received>) {
         let deadline = within(CALL);
         let decided = stream::iter(set).map(|named| self.decide(named, deadline));
-        let failures = decided.buffer_unordered(IN_FLIGHT).filter(|done| std::future::ready(!done));
+        let failures = decided
+            .buffer_unordered(IN_FLIGHT)
+            .filter(|done| std::future::ready(!done));
         let failures = failures.count().await;
         if failures > 0 {
-            tracing::warn!(failures, "some reminders or expiries were not decided; they stay due");
+            tracing::warn!(
+                failures,
+                "some reminders or expiries were not decided; they stay due"
+            );
         }
     }
 
