@@ -15,8 +15,12 @@ use shell::{
 };
 
 use crate::{
-    domain::policy::Policy, grpc::Limits, ledger::LedgerArgs, links::UrlTemplate, web::AcceptButton,
-    workers::{feed::FeedSwitch, relay::RelaySwitch},
+    domain::policy::Policy,
+    grpc::Limits,
+    ledger::LedgerArgs,
+    links::UrlTemplate,
+    web::AcceptButton,
+    workers::{feed::FeedSwitch, relay::RelaySwitch, timers::TimersSwitch},
 };
 pub use policy::PolicyArgs;
 
@@ -45,6 +49,12 @@ pub struct Config {
     /// Whether transitions are kept for WatchTransitions; off, the feed stays as it is
     #[arg(long, env = "FEED", value_enum, default_value_t = FeedSwitch::On)]
     pub feed: FeedSwitch,
+    /// Whether this process sends reminders and notes expiries; expired invitations are expired all the same
+    #[arg(long, env = "TIMERS", value_enum, default_value_t = TimersSwitch::On)]
+    pub timers: TimersSwitch,
+    /// How long closed invitations are kept, in days; for ever when unset
+    #[arg(long, env = "CLOSED_DAYS", value_parser = clap::value_parser!(u16).range(2..))]
+    pub closed_days: Option<u16>,
     /// Keys that sign accept links and page tokens, newest first, each at least 32 characters, separated by commas;
     /// @FILE reads them from a file
     #[arg(long, env = "LINK_KEYS", value_parser = postgres::secret, hide_env_values = true)]
@@ -73,7 +83,7 @@ pub struct Config {
         default_value = "https://example.com/sent/{invitation_id}"
     )]
     pub sent_url_template: UrlTemplate,
-    /// What the button of the accept page does
+    /// What the buttons of the accept page do
     #[arg(long, env = "ACCEPT_BUTTON", value_enum, default_value_t = AcceptButton::Acts)]
     pub accept_button: AcceptButton,
     #[command(flatten)]

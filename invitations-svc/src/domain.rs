@@ -5,6 +5,7 @@ pub mod answer;
 pub mod command;
 mod connect;
 pub mod due;
+pub mod explain;
 pub mod ids;
 pub mod invitation;
 pub mod member;

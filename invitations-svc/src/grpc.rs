@@ -4,6 +4,7 @@ mod connections;
 pub mod errors;
 mod invitations;
 mod members;
+mod operators;
 mod paging;
 mod repeat;
 mod views;
@@ -12,22 +13,23 @@ use std::{sync::Arc, time::Duration};
 
 use proto::invitations::v1::{
     connection_service_server::ConnectionServiceServer, invitation_service_server::InvitationServiceServer,
-    member_service_server::MemberServiceServer,
+    member_service_server::MemberServiceServer, operator_service_server::OperatorServiceServer,
 };
 use shell::{clock::Clock, gate::Role, postgres::Database, signing::Keyring};
 use tokio_util::sync::CancellationToken;
 use tonic::service::{Routes, RoutesBuilder};
 
-use crate::{domain::policy::Policy, ledger::Ledger};
+use crate::{domain::policy::Policy, ledger::Ledger, workers::erasure::Eraser};
 
 /// Domain of every error (google.rpc.ErrorInfo).
 pub const DOMAIN: &str = "invitations.v1";
 
 /// Names of the services, for health.
-pub const SERVICES: [&str; 3] = [
+pub const SERVICES: [&str; 4] = [
     "invitations.v1.InvitationService",
     "invitations.v1.ConnectionService",
     "invitations.v1.MemberService",
+    "invitations.v1.OperatorService",
 ];
 
 /// Which role each rpc asks for.
@@ -54,6 +56,13 @@ pub const PERMISSIONS: &[(&str, Role)] = &[
     ("/invitations.v1.MemberService/UpsertMembers", Role::MemberClient),
     ("/invitations.v1.MemberService/GetMember", Role::MemberClient),
     ("/invitations.v1.MemberService/EraseMember", Role::MemberClient),
+    ("/invitations.v1.OperatorService/GetAccount", Role::Operator),
+    ("/invitations.v1.OperatorService/GrantQuota", Role::Operator),
+    ("/invitations.v1.OperatorService/ImposeRestriction", Role::Operator),
+    ("/invitations.v1.OperatorService/LiftRestriction", Role::Operator),
+    ("/invitations.v1.OperatorService/LiftBan", Role::Operator),
+    ("/invitations.v1.OperatorService/ExplainSend", Role::Operator),
+    ("/invitations.v1.OperatorService/ListAudit", Role::Operator),
 ];
 
 /// The numbers that the wire is held to.
@@ -95,6 +104,8 @@ pub struct Rooms {
     pub policy: Arc<Policy>,
     /// The numbers that the wire is held to.
     pub limits: Limits,
+    /// Erases what erased members left behind.
+    pub eraser: Eraser,
     /// Ends streams.
     pub stop: CancellationToken,
 }
@@ -114,17 +125,23 @@ pub fn routes(rooms: &Rooms) -> Routes {
         .add_service(
             MemberServiceServer::new(members::Service(rooms.clone()))
                 .max_decoding_message_size(MEMBERS_LIMIT),
+        )
+        .add_service(
+            OperatorServiceServer::new(operators::Service(rooms.clone()))
+                .max_decoding_message_size(MESSAGE_LIMIT),
         );
     routes.routes()
 }
 
 #[cfg(test)]
 mod tests {
-    use proto::invitations::v1::{CONNECTION_SERVICE_RPCS, INVITATION_SERVICE_RPCS, MEMBER_SERVICE_RPCS};
+    use proto::invitations::v1::{
+        CONNECTION_SERVICE_RPCS, INVITATION_SERVICE_RPCS, MEMBER_SERVICE_RPCS, OPERATOR_SERVICE_RPCS,
+    };
     use proto::invitations::v1::{
         connection_service_server::SERVICE_NAME as CONNECTIONS,
         invitation_service_server::SERVICE_NAME as INVITATIONS,
-        member_service_server::SERVICE_NAME as MEMBERS,
+        member_service_server::SERVICE_NAME as MEMBERS, operator_service_server::SERVICE_NAME as OPERATORS,
     };
 
     use super::*;
@@ -135,6 +152,7 @@ mod tests {
             INVITATION_SERVICE_RPCS,
             CONNECTION_SERVICE_RPCS,
             MEMBER_SERVICE_RPCS,
+            OPERATOR_SERVICE_RPCS,
         ]
         .concat();
         let mut permitted: Vec<&str> = PERMISSIONS.iter().map(|(rpc, _)| *rpc).collect();
@@ -145,6 +163,6 @@ mod tests {
 
     #[test]
     fn health_knows_every_service() {
-        assert_eq!(SERVICES, [INVITATIONS, CONNECTIONS, MEMBERS]);
+        assert_eq!(SERVICES, [INVITATIONS, CONNECTIONS, MEMBERS, OPERATORS]);
     }
 }

@@ -11,6 +11,7 @@ pub mod workers;
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::OptionFuture;
 use proto::notify::v1::email_service_client::EmailServiceClient;
 use shell::{
     clock::Clock,
@@ -29,8 +30,11 @@ use crate::{
     ledger::Wakes,
     web::Web,
     workers::{
+        erasure::Eraser,
         feed::FeedSwitch,
         relay::{Links, Relay, RelaySwitch},
+        retention::Retention,
+        timers::{Timers, TimersSwitch},
     },
 };
 
@@ -81,6 +85,25 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         max_in_flight: config.listen.max_in_flight,
         max_duration: patience,
     });
+    let eraser = Eraser {
+        database: database.clone(),
+        ledger: ledger.clone(),
+        clock: clock.clone(),
+    };
+    // The workers are known to other processes by this.
+    let holder = uuid::Uuid::new_v4();
+    let timers = Timers::new(holder, database.clone(), clock.clone(), ledger.clone());
+    let timers = (config.timers == TimersSwitch::On).then_some(timers);
+    let closed_for = config
+        .closed_days
+        .map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60));
+    let retention = Retention::new(
+        holder,
+        database.clone(),
+        clock.clone(),
+        policy.clone(),
+        closed_for,
+    );
     let rooms = Rooms {
         ledger: ledger.clone(),
         database: database.clone(),
@@ -88,6 +111,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         keys: keys.clone(),
         policy: policy.clone(),
         limits,
+        eraser: eraser.clone(),
         stop: stop.clone(),
     };
     let web = Web {
@@ -97,6 +121,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         keys: keys.clone(),
         button: config.accept_button,
         inbox_url: config.inbox_url_template.clone(),
+        reply_chars: limits.reply_chars,
         patience,
     };
     let pages = server::operations_router(readiness.clone()).merge(web::router(web));
@@ -135,12 +160,11 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
                 () = stop.cancelled() => return,
             }
             let watch = health::watch(health, readiness, reporter, grpc::SERVICES.to_vec(), stop.clone());
-            let relay = async {
-                if let Some(relay) = relay {
-                    relay.run(stop).await;
-                }
-            };
-            tokio::join!(watch, relay);
+            let relay = OptionFuture::from(relay.map(|relay| relay.run(stop.clone())));
+            let timers = OptionFuture::from(timers.map(|timers| timers.run(stop.clone())));
+            let retention = retention.run(stop.clone());
+            let eraser = eraser.run(holder, stop.clone());
+            tokio::join!(watch, relay, timers, retention, eraser);
         }
     });
     let patience = Duration::from_millis(config.listen.shutdown_ms);

@@ -2,14 +2,19 @@
 //!
 //! Statements of the ledger are constant texts with array parameters, so that each connection prepares them once.
 
+pub mod audit;
 pub mod books;
 mod codec;
 pub mod connections;
+pub mod due;
+pub mod duty;
+pub mod erasure;
 pub mod facts;
 pub mod lock;
 pub mod members;
 pub mod outbox;
 mod prepared;
+pub mod retention;
 mod schema;
 pub mod write;
 

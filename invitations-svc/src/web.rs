@@ -1,43 +1,51 @@
-//! The page behind an accept link. Opening it changes nothing; only its button acts.
+//! The page behind an accept link. Opening it changes nothing; only its buttons act.
 
 use std::time::{Duration, Instant};
 
 use axum::{
-    Router,
-    extract::{Path, State},
+    Form, Router,
+    extract::{DefaultBodyLimit, Path, State},
     http::{HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
 use minijinja::{Environment, context};
-use shell::{clock::Clock, postgres::Database, signing::Keyring};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use shell::{clock::Clock, fields::Violations, postgres::Database, signing::Keyring};
+use uuid::Uuid;
 
 use crate::{
     domain::{
-        command::{self, Act, Answering, Command},
+        command::{Act, Answer, Answering, Command, Received as Target, RequestKey},
         invitation::{Received, ReceivedState},
         member::Member,
         refusal::Refusal,
-        transition::Answer,
     },
     ledger::{Decided, Ledger},
     links::{self, AcceptLink, UrlTemplate},
     store::{books, members},
 };
 
-/// What the button does.
+/// Largest form, in bytes: a long reply, percent-encoded.
+const FORM_LIMIT: usize = 256 * 1024;
+
+/// The client that stored answers to a pressed button belong to; no caller of ours can have a name with spaces.
+const CLIENT: &str = "accept page";
+
+/// What the buttons do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum AcceptButton {
-    /// Accepts, whoever holds the link.
+    /// Act, whoever holds the link.
     Acts,
-    /// Leads to the product's signed-in inbox.
+    /// Lead to the product's signed-in inbox.
     Inbox,
 }
 
 /// What the page works with.
 #[derive(Clone)]
 pub struct Web {
-    /// Takes the accept.
+    /// Takes the answers.
     pub ledger: Ledger,
     /// Answers reads.
     pub database: Database,
@@ -45,92 +53,218 @@ pub struct Web {
     pub clock: Clock,
     /// Opens tokens.
     pub keys: Keyring,
-    /// What the button does.
+    /// What the buttons do.
     pub button: AcceptButton,
     /// The product's inbox.
     pub inbox_url: UrlTemplate,
+    /// Longest reply, in characters.
+    pub reply_chars: usize,
     /// Longest time for a page.
     pub patience: Duration,
 }
 
-/// `GET /i/TOKEN` and `POST /i/TOKEN/accept`.
+/// `GET /i/TOKEN`, and `POST` to `accept`, `ignore` and `reply` below it.
 pub fn router(web: Web) -> Router {
     Router::new()
         .route("/i/{token}", get(show))
-        .route("/i/{token}/accept", post(press))
+        .route("/i/{token}/accept", post(accept))
+        .route("/i/{token}/ignore", post(ignore))
+        .route("/i/{token}/reply", post(reply))
+        .layer(DefaultBodyLimit::max(FORM_LIMIT))
         .with_state(web)
 }
 
 async fn show(State(web): State<Web>, Path(token): Path<String>) -> Response {
-    let Some(link) = links::open(&web.keys, &token) else {
-        return neutral();
-    };
-    let read = web.database.run(Instant::now() + web.patience, move |db| {
-        let received = books::received(db, link.recipient_id, link.invitation_id)?;
-        let ids: Vec<_> = received.iter().map(|row| row.inviter_id).collect();
-        Ok(received.zip(members::by_ids(db, &ids)?.pop()))
-    });
-    match read.await {
-        Ok(Some((received, inviter))) => web.page_of(&token, &received, &inviter),
-        Ok(None) => neutral(),
-        Err(error) => {
-            tracing::warn!(%error, "an accept page could not be shown");
-            unavailable()
-        }
+    match links::open(&web.keys, &token) {
+        Some(link) => web.invitation(&token, link, Said::Nothing).await,
+        None => neutral(),
     }
 }
 
-async fn press(State(web): State<Web>, Path(token): Path<String>) -> Response {
-    let link = match (web.button, links::open(&web.keys, &token)) {
-        (AcceptButton::Acts, Some(link)) => link,
-        (AcceptButton::Inbox, _) | (AcceptButton::Acts, None) => return neutral(),
+async fn accept(State(web): State<Web>, Path(token): Path<String>) -> Response {
+    let Some(link) = web.acting(&token) else {
+        return neutral();
     };
-    match web.accept(link).await {
-        Ok(Ok(Answer::Received(_))) => page(StatusCode::OK, "accepted.html", context! {}),
-        Ok(Ok(_)) => unavailable(),
-        Ok(Err(Refusal::InvitationNotFound | Refusal::InvitationExpired | Refusal::InvitationDeclined)) => neutral(),
-        Ok(Err(refusal)) => {
-            tracing::error!(%refusal, "an accept link met a refusal that accepting does not have");
-            neutral()
-        }
-        Err(error) => {
-            tracing::warn!(%error, invitation_id = %link.invitation_id, "an accept button's press was not committed");
-            unavailable()
-        }
+    match web.answer(link, None, Answer::Accept).await {
+        Ok(Ok(_)) => page(StatusCode::OK, "accepted.html", context! {}),
+        Ok(Err(refusal)) => web.refused(&token, link, refusal).await,
+        Err(error) => lost(link, &error),
     }
+}
+
+async fn ignore(State(web): State<Web>, Path(token): Path<String>) -> Response {
+    let Some(link) = web.acting(&token) else {
+        return neutral();
+    };
+    match web.answer(link, None, Answer::Ignore).await {
+        Ok(Ok(_)) => web.invitation(&token, link, Said::Ignored).await,
+        Ok(Err(refusal)) => web.refused(&token, link, refusal).await,
+        Err(error) => lost(link, &error),
+    }
+}
+
+/// What the reply's form sends.
+#[derive(Deserialize)]
+struct ReplyForm {
+    text: String,
+    /// Random for each page shown, so that a form sent twice is one reply.
+    nonce: String,
+}
+
+async fn reply(State(web): State<Web>, Path(token): Path<String>, Form(form): Form<ReplyForm>) -> Response {
+    let Some(link) = web.acting(&token) else {
+        return neutral();
+    };
+    let mut violations = Violations::default();
+    let text = violations.text("Your reply", form.text.trim(), web.reply_chars);
+    if text.is_empty() {
+        violations.add("Your reply", "must not be empty");
+    }
+    if let Err(status) = violations.into_result("", ()) {
+        let wrong = status.message().to_owned();
+        return web.invitation(&token, link, Said::Wrong(wrong, form.text)).await;
+    }
+    let request = once(&token, &form.nonce, &text);
+    match web.answer(link, Some(request), Answer::Reply(text)).await {
+        Ok(Ok(_)) => web.invitation(&token, link, Said::Replied).await,
+        Ok(Err(refusal)) => web.refused(&token, link, refusal).await,
+        Err(error) => lost(link, &error),
+    }
+}
+
+/// The same reply of the same page is the same request.
+fn once(token: &str, nonce: &str, text: &str) -> RequestKey {
+    let mut digest = Sha256::new();
+    for part in [token, nonce, text] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    let digest: [u8; 32] = digest.finalize().into();
+    let (id, rest) = digest.split_first_chunk::<16>().expect("SHA-256 is longer");
+    RequestKey {
+        request_id: Uuid::from_bytes(*id),
+        client: CLIENT.into(),
+        fingerprint: rest.try_into().expect("SHA-256 has 32 bytes"),
+    }
+}
+
+/// What the page says beside the invitation.
+enum Said {
+    Nothing,
+    Ignored,
+    Replied,
+    /// Something is wrong with the reply, which is shown again.
+    Wrong(String, String),
+    /// An act was refused.
+    Refused(&'static str),
 }
 
 impl Web {
-    async fn accept(&self, link: AcceptLink) -> Decided {
+    /// What a token names, where buttons act.
+    fn acting(&self, token: &str) -> Option<AcceptLink> {
+        match self.button {
+            AcceptButton::Acts => links::open(&self.keys, token),
+            AcceptButton::Inbox => None,
+        }
+    }
+
+    async fn answer(&self, link: AcceptLink, request: Option<RequestKey>, answer: Answer) -> Decided {
         let act = Act::Answer(Answering {
-            target: command::Received {
+            target: Target {
                 recipient_id: link.recipient_id,
                 invitation_id: link.invitation_id,
             },
             seen: None,
-            answer: command::Answer::Accept,
+            answer,
         });
         self.ledger
-            .submit(Command { request: None, act }, Instant::now() + self.patience)
+            .submit(Command { request, act }, Instant::now() + self.patience)
             .await
     }
 
-    fn page_of(&self, token: &str, received: &Received, inviter: &Member) -> Response {
-        match received.state(self.clock.now()) {
-            Some(ReceivedState::Pending | ReceivedState::Ignored) => page(
-                StatusCode::OK,
-                "invitation.html",
-                context! {
-                    inviter => &inviter.name,
-                    note => &received.note,
-                    inbox_url => self.inbox_url.of(received.id),
-                    accept_path => (self.button == AcceptButton::Acts).then(|| format!("/i/{token}/accept")),
-                },
-            ),
-            Some(ReceivedState::Accepted) => page(StatusCode::OK, "accepted.html", context! {}),
-            Some(ReceivedState::Declined | ReceivedState::Expired) | None => neutral(),
+    async fn refused(&self, token: &str, link: AcceptLink, refusal: Refusal) -> Response {
+        match refusal {
+            Refusal::InvitationNotFound | Refusal::InvitationExpired | Refusal::InvitationDeclined => {
+                neutral()
+            }
+            Refusal::InvitationClosed => self.invitation(token, link, Said::Nothing).await,
+            Refusal::ConnectionLimitReached => {
+                let why =
+                    "You cannot be connected at present: one of you has as many connections as possible.";
+                self.invitation(token, link, Said::Refused(why)).await
+            }
+            Refusal::ReplyLimitReached => {
+                let why = "There are as many replies to this invitation as possible.";
+                self.invitation(token, link, Said::Refused(why)).await
+            }
+            refusal => {
+                tracing::error!(%refusal, "an accept page met a refusal that answering does not have");
+                neutral()
+            }
         }
     }
+
+    /// The invitation as it stands, and what there is to say.
+    async fn invitation(&self, token: &str, link: AcceptLink, said: Said) -> Response {
+        let read = self.database.run(Instant::now() + self.patience, move |db| {
+            let received = books::received(db, link.recipient_id, link.invitation_id)?;
+            let ids: Vec<_> = received.iter().map(|row| row.inviter_id).collect();
+            Ok(received.zip(members::by_ids(db, &ids)?.pop()))
+        });
+        match read.await {
+            Ok(Some((received, inviter))) => self.page_of(token, &received, &inviter, said),
+            Ok(None) => neutral(),
+            Err(error) => {
+                tracing::warn!(%error, "an accept page could not be shown");
+                unavailable()
+            }
+        }
+    }
+
+    fn page_of(&self, token: &str, received: &Received, inviter: &Member, said: Said) -> Response {
+        let is_ignored = match received.state(self.clock.now()) {
+            Some(ReceivedState::Pending) => false,
+            Some(ReceivedState::Ignored) => true,
+            Some(ReceivedState::Accepted) => return page(StatusCode::OK, "accepted.html", context! {}),
+            Some(ReceivedState::Declined | ReceivedState::Expired) | None => return neutral(),
+        };
+        let (status, notice, draft) = match said {
+            Said::Nothing => (StatusCode::OK, None, None),
+            Said::Ignored => (
+                StatusCode::OK,
+                Some("Put aside. The sender does not learn of it.".to_owned()),
+                None,
+            ),
+            Said::Replied => (
+                StatusCode::OK,
+                Some("Your reply is on its way. The invitation is still open.".to_owned()),
+                None,
+            ),
+            Said::Wrong(wrong, text) => (StatusCode::BAD_REQUEST, Some(wrong), Some(text)),
+            Said::Refused(why) => (StatusCode::CONFLICT, Some(why.to_owned()), None),
+        };
+        page(
+            status,
+            "invitation.html",
+            context! {
+                inviter => &inviter.name,
+                note => &received.note,
+                inbox_url => self.inbox_url.of(received.id),
+                path => (self.button == AcceptButton::Acts).then(|| format!("/i/{token}")),
+                is_ignored,
+                notice,
+                draft => draft.unwrap_or_default(),
+                reply_chars => self.reply_chars,
+                nonce => Uuid::new_v4().to_string(),
+            },
+        )
+    }
+}
+
+/// Nothing is known of what became of a pressed button.
+fn lost(link: AcceptLink, error: &crate::ledger::LedgerError) -> Response {
+    tracing::warn!(%error, invitation_id = %link.invitation_id, "an accept page's button was not committed");
+    unavailable()
 }
 
 /// One page for every link that does nothing, whatever the reason.
@@ -185,33 +319,47 @@ fn templates() -> Environment<'static> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_note_is_text_and_nothing_else() {
+    fn html(note: &str, path: Option<&str>, is_ignored: bool) -> String {
         let values = context! {
-            inviter => "Eve <b>", note => "<script>{{ 1 }}</script>", inbox_url => "https://x.example/", accept_path => "/i/t/accept",
+            inviter => "Eve <b>", note, inbox_url => "https://x.example/", path, is_ignored,
+            notice => None::<&str>, draft => "", reply_chars => 1900, nonce => "n",
         };
-        let html = templates()
+        templates()
             .get_template("invitation.html")
             .and_then(|page| page.render(values))
-            .expect("renders");
+            .expect("renders")
+    }
+
+    #[test]
+    fn a_note_is_text_and_nothing_else() {
+        let html = html("<script>{{ 1 }}</script>", Some("/i/t"), false);
         assert!(
             html.contains("&lt;script&gt;{{ 1 }}&lt;&#x2f;script&gt;"),
             "{html}"
         );
         assert!(!html.contains("<b>"), "{html}");
         assert!(
-            html.contains(r#"<form method="post" action="&#x2f;i&#x2f;t&#x2f;accept">"#),
+            html.contains(r#"<form method="post" action="&#x2f;i&#x2f;t/accept">"#),
             "{html}"
         );
     }
 
     #[test]
-    fn without_the_acting_button_the_page_leads_to_the_inbox() {
-        let values = context! { inviter => "Eve", note => "", inbox_url => "https://x.example/", accept_path => None::<&str> };
-        let html = templates()
-            .get_template("invitation.html")
-            .and_then(|page| page.render(values))
-            .expect("renders");
-        assert!(!html.contains("<form"), "{html}");
+    fn without_acting_buttons_the_page_leads_to_the_inbox() {
+        assert!(!html("", None, false).contains("<form"));
+    }
+
+    #[test]
+    fn an_ignored_invitation_can_still_be_accepted_but_not_ignored() {
+        let html = html("", Some("/i/t"), true);
+        assert!(html.contains("/accept") && !html.contains("/ignore"), "{html}");
+    }
+
+    #[test]
+    fn a_reply_sent_twice_is_one_request() {
+        assert_eq!(once("t", "n", "hello"), once("t", "n", "hello"));
+        assert_ne!(once("t", "n", "hello"), once("t", "n", "hello again"));
+        assert_ne!(once("t", "n", "hello"), once("t", "m", "hello"));
+        assert_ne!(once("t", "n", "hello"), once("u", "n", "hello"));
     }
 }

@@ -135,3 +135,7 @@ CREATE TABLE duty (
     holder uuid NOT NULL,
     until  timestamptz NOT NULL
 );
+
+-- What retention looks for. Requests come in the order of time, so a summary of their pages is enough.
+CREATE INDEX request_old ON request USING brin (decided_at) WITH (pages_per_range = 32, autosummarize = on);
+CREATE INDEX sent_closed ON sent (closed_at) WHERE closed_at IS NOT NULL;

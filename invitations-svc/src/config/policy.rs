@@ -68,7 +68,11 @@ pub struct PolicyArgs {
     pub strike_days: u16,
     /// The restrictions that strikes lead to, one after the other: `email` (every invitation needs the recipient's
     /// address) or `suspend`, each with :DAYS, or without until an operator lifts it; the last one repeats
-    #[arg(long, env = "RESTRICTION_LADDER", default_value = "email:7,suspend:7,suspend:30,suspend")]
+    #[arg(
+        long,
+        env = "RESTRICTION_LADDER",
+        default_value = "email:7,suspend:7,suspend:30,suspend"
+    )]
     pub restriction_ladder: String,
     /// How long a request's first answer is kept for its repetitions, in hours
     #[arg(long, env = "REQUEST_HOURS", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..))]
@@ -134,7 +138,8 @@ impl PolicyArgs {
 }
 
 fn reminders(text: &str) -> Result<Vec<Duration>, String> {
-    let wrong = || format!("--reminder-days: `{text}` must be up to 5 ascending numbers of days, e.g. 7,21, or none");
+    let wrong =
+        || format!("--reminder-days: `{text}` must be up to 5 ascending numbers of days, e.g. 7,21, or none");
     if text.trim() == "none" {
         return Ok(Vec::new());
     }

@@ -61,7 +61,13 @@ fn in_effect(received: &Received) -> Decision {
 }
 
 fn accepted(facts: &Facts, moment: Moment) -> Decision {
-    match connect(facts.invitation, facts.pair, facts.inviter, facts.recipient, moment) {
+    match connect(
+        facts.invitation,
+        facts.pair,
+        facts.inviter,
+        facts.recipient,
+        moment,
+    ) {
         Ok((changes, accepted, _)) => Decision {
             changes,
             answer: Ok(Answer::Received(accepted.received)),

@@ -129,8 +129,19 @@ pub struct Disconnect {
     pub member_id: Uuid,
     /// The other end; not the member.
     pub other_id: Uuid,
+    /// Why.
+    pub because: Ending,
     /// For the id of the transition.
     pub entropy: Entropy,
+}
+
+/// Why a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The member wants it.
+    Removed,
+    /// One of the two was erased.
+    Erased,
 }
 
 /// A member to forget.
@@ -210,7 +221,9 @@ impl Command {
                 Operate::LiftBan { recipient_id } => Some(recipient_id),
                 Operate::Grant { .. } | Operate::Impose { .. } | Operate::Lift { .. } => None,
             },
-            Act::Answer(_) | Act::Recall(_) | Act::Due(_) | Act::Void(_) | Act::Upsert(_) | Act::Erase(_) => None,
+            Act::Answer(_) | Act::Recall(_) | Act::Due(_) | Act::Void(_) | Act::Upsert(_) | Act::Erase(_) => {
+                None
+            }
         }
     }
 

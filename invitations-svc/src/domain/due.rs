@@ -75,7 +75,13 @@ pub(super) fn expired(facts: &Facts, moment: Moment) -> Decision {
     closed(facts, Lifecycle::Expired, EventKind::Expired, inviter, moment)
 }
 
-fn closed(facts: &Facts, lifecycle: Lifecycle, kind: EventKind, inviter: Account, moment: Moment) -> Decision {
+fn closed(
+    facts: &Facts,
+    lifecycle: Lifecycle,
+    kind: EventKind,
+    inviter: Account,
+    moment: Moment,
+) -> Decision {
     let after = facts.invitation.closed(lifecycle, moment.now);
     let event = Event::of(kind, &after, moment.now);
     let pair = facts.pair.closed(after.received.id);

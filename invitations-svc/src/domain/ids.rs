@@ -22,6 +22,11 @@ pub fn derived(now: Timestamp, id: Uuid, sequence: i64) -> Uuid {
     new(now, &entropy)
 }
 
+/// The last id of what happened up to `at`.
+pub fn last_of(at: Timestamp) -> Uuid {
+    new(at, &[u8::MAX; 10])
+}
+
 /// When the id was made: it begins with the milliseconds since 1970.
 pub fn created_at(id: Uuid) -> Timestamp {
     let (high, _) = id.as_u64_pair();

@@ -2,7 +2,7 @@
 
 use super::{
     account::Account,
-    command::{Disconnect, Erase, Moment},
+    command::{Disconnect, Ending, Erase, Moment},
     ids,
     member::{Addressee, Member},
     pair::Pair,
@@ -72,14 +72,15 @@ pub struct Facts<'a> {
 
 /// Ends a connection, if there is one.
 pub fn disconnect(disconnect: &Disconnect, facts: &Facts, moment: Moment) -> Decision {
-    let Some(member) = facts.member.filter(|member| !member.erased) else {
-        return Decision::refused(Refusal::MemberNotFound);
+    let is_refused = match disconnect.because {
+        Ending::Removed => facts.member.is_none_or(|member| member.erased) || facts.addressee.is_none(),
+        Ending::Erased => false,
     };
-    let other = match facts.addressee {
-        Some(_) if facts.pair.connected_at.is_none() => return Decision::unchanged(Answer::Done),
-        Some(_) => facts.other.expect("facts hold the accounts of connected members"),
-        // The connections of an erased member are not ended one by one by others.
-        None => return Decision::refused(Refusal::MemberNotFound),
+    if is_refused {
+        return Decision::refused(Refusal::MemberNotFound);
+    }
+    let (Some(member), Some(other), Some(_)) = (facts.member, facts.other, facts.pair.connected_at) else {
+        return Decision::unchanged(Answer::Done);
     };
     let event = Event {
         kind: EventKind::Disconnected,

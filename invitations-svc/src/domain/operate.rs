@@ -16,7 +16,12 @@ use super::{
 const MOST_GRANTED: usize = 1_000_000;
 
 /// Does what an operator asks for. What is in effect already is OK and leaves no entry.
-pub fn operate(operation: &Operation, account: Option<&Account>, pair: Option<&Pair>, moment: Moment) -> Decision {
+pub fn operate(
+    operation: &Operation,
+    account: Option<&Account>,
+    pair: Option<&Pair>,
+    moment: Moment,
+) -> Decision {
     let Some(account) = account.filter(|account| !account.erased) else {
         return Decision::refused(Refusal::MemberNotFound);
     };
@@ -31,7 +36,13 @@ pub fn operate(operation: &Operation, account: Option<&Account>, pair: Option<&P
             let until = length.map(|length| after(moment.now, length));
             let restriction = Restriction { kind, until };
             after_it.restrict(restriction);
-            changed(operation, after_it, AuditAction::Restricted, restriction.in_words(), moment)
+            changed(
+                operation,
+                after_it,
+                AuditAction::Restricted,
+                restriction.in_words(),
+                moment,
+            )
         }
         Operate::Lift { forget_strikes } => {
             after_it.restriction = None;
@@ -48,13 +59,25 @@ pub fn operate(operation: &Operation, account: Option<&Account>, pair: Option<&P
                 (None, false) => "it had ended".to_owned(),
                 (None, true) => "strikes and ladder begin anew".to_owned(),
             };
-            changed(operation, after_it, AuditAction::RestrictionLifted, detail, moment)
+            changed(
+                operation,
+                after_it,
+                AuditAction::RestrictionLifted,
+                detail,
+                moment,
+            )
         }
         Operate::LiftBan { recipient_id } => lift_ban(operation, pair, recipient_id, moment),
     }
 }
 
-fn changed(operation: &Operation, account: Account, action: AuditAction, detail: String, moment: Moment) -> Decision {
+fn changed(
+    operation: &Operation,
+    account: Account,
+    action: AuditAction,
+    detail: String,
+    moment: Moment,
+) -> Decision {
     Decision {
         changes: Changes {
             accounts: vec![account.clone()],
@@ -65,13 +88,22 @@ fn changed(operation: &Operation, account: Account, action: AuditAction, detail:
     }
 }
 
-fn lift_ban(operation: &Operation, pair: Option<&Pair>, recipient_id: uuid::Uuid, moment: Moment) -> Decision {
+fn lift_ban(
+    operation: &Operation,
+    pair: Option<&Pair>,
+    recipient_id: uuid::Uuid,
+    moment: Moment,
+) -> Decision {
     let Some(pair) = pair else {
         return Decision::unchanged(Answer::Done);
     };
     let side = pair.from(operation.member_id);
     let lifted = [(side.barred, "decline"), (side.email_required, "withdrawal")];
-    let lifted: Vec<&str> = lifted.into_iter().filter(|(is_set, _)| *is_set).map(|(_, word)| word).collect();
+    let lifted: Vec<&str> = lifted
+        .into_iter()
+        .filter(|(is_set, _)| *is_set)
+        .map(|(_, word)| word)
+        .collect();
     if lifted.is_empty() {
         return Decision::unchanged(Answer::Done);
     }

@@ -122,7 +122,9 @@ pub fn judge(command: &Send, facts: &Facts, moment: Moment) -> Verdict {
     }
     let open = facts.pair.open_at(now).map(|_| invitation_of(facts));
     if let Some(theirs) = open.filter(|open| open.sent.inviter_id == command.recipient_id) {
-        let inviter = facts.theirs.expect("facts hold the account of every inviter they hold");
+        let inviter = facts
+            .theirs
+            .expect("facts hold the account of every inviter they hold");
         let met = connect(theirs, facts.pair, inviter, account, moment);
         return Verdict::Mutual(met.map(|(changes, _, connected)| Box::new((changes, connected))));
     }
@@ -153,13 +155,20 @@ pub fn judge(command: &Send, facts: &Facts, moment: Moment) -> Verdict {
         Ok(_) | Err(Spent) => return Verdict::LimitReached,
     };
     let mut pair = facts.pair.clone();
-    pair.from_mut(command.inviter_id).sends.record(now, policy.pair_sends);
+    pair.from_mut(command.inviter_id)
+        .sends
+        .record(now, policy.pair_sends);
     let is_hidden = side.barred || recipient.policy == InvitationPolicy::Nobody;
     match (is_hidden, policy.after_decline) {
         (true, AfterDecline::Refuse) => Verdict::Hidden(Err(Box::new(Charged { account, pair }))),
-        (true, AfterDecline::Silent) => {
-            Verdict::Hidden(Ok(Box::new(written(command, facts, account, pair, Reach::Nobody, moment))))
-        }
+        (true, AfterDecline::Silent) => Verdict::Hidden(Ok(Box::new(written(
+            command,
+            facts,
+            account,
+            pair,
+            Reach::Nobody,
+            moment,
+        )))),
         (false, _) => {
             let written = written(command, facts, account, pair, Reach::Recipient, moment);
             if open.is_some() {
@@ -231,7 +240,11 @@ fn written(
         sent: sent.clone(),
         received,
     };
-    let kind = if open.is_some() { EventKind::Resent } else { EventKind::Sent };
+    let kind = if open.is_some() {
+        EventKind::Resent
+    } else {
+        EventKind::Sent
+    };
     let event = Event {
         text: sent.note.clone(),
         hidden: reach == Reach::Nobody,
@@ -313,7 +326,11 @@ fn prolonged(before: &Received, expires_at: Timestamp) -> Received {
     Received {
         sequence: before.sequence + 1,
         expires_at,
-        due_at: if before.can_be_reminded() { before.due_at } else { Some(expires_at) },
+        due_at: if before.can_be_reminded() {
+            before.due_at
+        } else {
+            Some(expires_at)
+        },
         ..before.clone()
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{
-        command::{Act, Command, Disconnect},
+        command::{Act, Command, Disconnect, Ending},
         refusal::Refusal,
         transition::Answer,
     },
@@ -105,6 +105,7 @@ impl pb::connection_service_server::ConnectionService for Service {
         let act = Act::Disconnect(Disconnect {
             member_id,
             other_id,
+            because: Ending::Removed,
             entropy: rand::random(),
         });
         let command = Command { request: key, act };

@@ -48,7 +48,7 @@ pub(super) fn answer(decided: Decided) -> Result<Answer, Status> {
     }
 }
 
-fn undecided(error: LedgerError) -> Status {
+pub(super) fn undecided(error: LedgerError) -> Status {
     match error {
         LedgerError::Overloaded => retry(
             DOMAIN,

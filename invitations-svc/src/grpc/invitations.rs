@@ -23,7 +23,10 @@ impl pb::invitation_service_server::InvitationService for Service {
         request: Request<pb::SendInvitationRequest>,
     ) -> Result<Response<pb::SendInvitationResponse>, Status> {
         let (sending, deadline) = Sending::of(&self.0, &request);
-        sending.one(&request.into_inner(), deadline).await.map(Response::new)
+        sending
+            .one(&request.into_inner(), deadline)
+            .await
+            .map(Response::new)
     }
 
     async fn batch_send_invitations(
@@ -31,7 +34,10 @@ impl pb::invitation_service_server::InvitationService for Service {
         request: Request<pb::BatchSendInvitationsRequest>,
     ) -> Result<Response<pb::BatchSendInvitationsResponse>, Status> {
         let (sending, deadline) = Sending::of(&self.0, &request);
-        sending.batch(&request.into_inner(), deadline).await.map(Response::new)
+        sending
+            .batch(&request.into_inner(), deadline)
+            .await
+            .map(Response::new)
     }
 
     type SendInvitationStreamStream =
@@ -102,7 +108,15 @@ impl pb::invitation_service_server::InvitationService for Service {
         let (asked, request) = Asked::of("IgnoreInvitation", request);
         let (recipient, id, etag) = (&request.recipient_id, &request.invitation_id, &request.etag);
         let invitation = asked
-            .answer(&self.0, &request.request_id, &request, recipient, id, etag, Answer::Ignore)
+            .answer(
+                &self.0,
+                &request.request_id,
+                &request,
+                recipient,
+                id,
+                etag,
+                Answer::Ignore,
+            )
             .await?;
         let invitation = Some(invitation);
         Ok(Response::new(pb::IgnoreInvitationResponse { invitation }))
@@ -115,7 +129,15 @@ impl pb::invitation_service_server::InvitationService for Service {
         let (asked, request) = Asked::of("RestoreInvitation", request);
         let (recipient, id, etag) = (&request.recipient_id, &request.invitation_id, &request.etag);
         let invitation = asked
-            .answer(&self.0, &request.request_id, &request, recipient, id, etag, Answer::Restore)
+            .answer(
+                &self.0,
+                &request.request_id,
+                &request,
+                recipient,
+                id,
+                etag,
+                Answer::Restore,
+            )
             .await?;
         let invitation = Some(invitation);
         Ok(Response::new(pb::RestoreInvitationResponse { invitation }))
@@ -128,7 +150,15 @@ impl pb::invitation_service_server::InvitationService for Service {
         let (asked, request) = Asked::of("DeclineInvitation", request);
         let (recipient, id, etag) = (&request.recipient_id, &request.invitation_id, &request.etag);
         let invitation = asked
-            .answer(&self.0, &request.request_id, &request, recipient, id, etag, Answer::Decline)
+            .answer(
+                &self.0,
+                &request.request_id,
+                &request,
+                recipient,
+                id,
+                etag,
+                Answer::Decline,
+            )
             .await?;
         let invitation = Some(invitation);
         Ok(Response::new(pb::DeclineInvitationResponse { invitation }))
@@ -141,7 +171,14 @@ impl pb::invitation_service_server::InvitationService for Service {
         let (asked, request) = Asked::of("WithdrawInvitation", request);
         let (inviter, id) = (&request.inviter_id, &request.invitation_id);
         let invitation = asked
-            .recall(&self.0, &request.request_id, &request, inviter, id, Recalled::Invitation)
+            .recall(
+                &self.0,
+                &request.request_id,
+                &request,
+                inviter,
+                id,
+                Recalled::Invitation,
+            )
             .await?;
         let invitation = Some(invitation);
         Ok(Response::new(pb::WithdrawInvitationResponse { invitation }))
@@ -154,7 +191,14 @@ impl pb::invitation_service_server::InvitationService for Service {
         let (asked, request) = Asked::of("StopReminders", request);
         let (inviter, id) = (&request.inviter_id, &request.invitation_id);
         let invitation = asked
-            .recall(&self.0, &request.request_id, &request, inviter, id, Recalled::Reminders)
+            .recall(
+                &self.0,
+                &request.request_id,
+                &request,
+                inviter,
+                id,
+                Recalled::Reminders,
+            )
             .await?;
         let invitation = Some(invitation);
         Ok(Response::new(pb::StopRemindersResponse { invitation }))

@@ -15,6 +15,7 @@ use crate::{
         transition::Answer,
     },
     store,
+    workers::erasure::Unfinished,
 };
 
 /// Longest display name, in characters.
@@ -80,7 +81,12 @@ impl pb::member_service_server::MemberService for Service {
         });
         let command = Command { request: key, act };
         errors::answer(self.0.ledger.submit(command, deadline).await)?;
-        Ok(Response::new(pb::EraseMemberResponse {}))
+        // From here on it goes on by itself; the caller hears when it is done.
+        match self.0.eraser.erase(member_id, deadline).await {
+            Ok(()) => Ok(Response::new(pb::EraseMemberResponse {})),
+            Err(Unfinished::Database(error)) => Err(from_database(DOMAIN, &error)),
+            Err(Unfinished::Ledger(error)) => Err(errors::undecided(error)),
+        }
     }
 
     async fn get_member(

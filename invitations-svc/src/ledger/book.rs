@@ -145,7 +145,9 @@ impl Book {
     fn judge(&self, command: &Command, moment: Moment) -> Decision {
         match &command.act {
             Act::Send(act) => self.send(act, moment),
-            Act::Answer(_) | Act::Recall(_) | Act::Due(_) | Act::Void(_) => self.on_invitation(command, moment),
+            Act::Answer(_) | Act::Recall(_) | Act::Due(_) | Act::Void(_) => {
+                self.on_invitation(command, moment)
+            }
             Act::Disconnect(act) => {
                 let facts = membership::Facts {
                     member: self.account(act.member_id),
@@ -366,7 +368,10 @@ impl Book {
 }
 
 /// Connections that were made and ended in one batch were never there.
-fn unbroken(connected: Vec<Connected>, disconnected: Vec<Disconnected>) -> (Vec<Connected>, Vec<Disconnected>) {
+fn unbroken(
+    connected: Vec<Connected>,
+    disconnected: Vec<Disconnected>,
+) -> (Vec<Connected>, Vec<Disconnected>) {
     if connected.is_empty() || disconnected.is_empty() {
         return (connected, disconnected);
     }
@@ -390,7 +395,12 @@ fn unbroken(connected: Vec<Connected>, disconnected: Vec<Disconnected>) -> (Vec<
 fn split<T>(entries: impl Iterator<Item = Entry<T>>, order: impl Fn(&T, &T) -> Ordering) -> Split<T> {
     let mut split = Split::default();
     for entry in entries {
-        if entry.stored { &mut split.old } else { &mut split.new }.push(entry.row);
+        if entry.stored {
+            &mut split.old
+        } else {
+            &mut split.new
+        }
+        .push(entry.row);
     }
     split.new.sort_unstable_by(&order);
     split.old.sort_unstable_by(&order);

@@ -53,8 +53,18 @@ pub fn claim(
         limit: &limit,
     };
     let read = |row: Row| {
-        let (invitation_id, sequence, code, inviter_id, recipient_id, text, number, hidden, happened_at, attempts) =
-            row;
+        let (
+            invitation_id,
+            sequence,
+            code,
+            inviter_id,
+            recipient_id,
+            text,
+            number,
+            hidden,
+            happened_at,
+            attempts,
+        ) = row;
         let kind = event(code)?;
         let event = Event {
             kind,

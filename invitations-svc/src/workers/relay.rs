@@ -22,6 +22,7 @@ use tonic::{
 };
 
 pub use self::commands::Links;
+use super::{jittered, within};
 use crate::store::outbox::{self, Claimed, LANES};
 
 /// Transitions in one call: two commands each stay below notify-svc's limit.
@@ -290,19 +291,10 @@ fn bearer(token: &SecretString) -> Result<MetadataValue<Ascii>, Status> {
         .map_err(|_| Status::unauthenticated("--notify-token is not a header value"))
 }
 
-fn within(length: Duration) -> Instant {
-    Instant::now() + length
-}
-
 /// Doubles from a second.
 fn pause_after(failures: i32) -> Duration {
     let doublings = u32::try_from(failures.clamp(1, 6)).unwrap_or(1) - 1;
     (Duration::from_secs(1) * 2u32.pow(doublings)).min(LONGEST_PAUSE)
-}
-
-/// Between half of `length` and all of it, so that replicas do not move in step.
-fn jittered(length: Duration) -> Duration {
-    length.mul_f64(rand::random_range(0.5..=1.0))
 }
 
 #[cfg(test)]

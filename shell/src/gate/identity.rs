@@ -15,6 +15,10 @@ pub enum Role {
     MemberClient,
     /// Queues and cancels emails.
     Notifier,
+    /// Sees and does what no member may know.
+    Operator,
+    /// Follows everybody's transitions.
+    Feed,
 }
 
 impl Role {
@@ -22,6 +26,8 @@ impl Role {
         match name {
             "member-client" => Some(Self::MemberClient),
             "notifier" => Some(Self::Notifier),
+            "operator" => Some(Self::Operator),
+            "feed" => Some(Self::Feed),
             _ => None,
         }
     }
@@ -78,7 +84,7 @@ impl Identities {
                 continue;
             }
             let (hash, caller) = read_line(line).ok_or_else(|| {
-                format!("line {number}: must be a client name, roles (member-client, notifier) separated by commas, and the token's SHA-256 in hex")
+                format!("line {number}: must be a client name, roles (member-client, notifier, operator, feed) separated by commas, and the token's SHA-256 in hex")
             })?;
             if callers.insert(hash, caller).is_some() {
                 return Err(format!("line {number}: this token stands on a line before, too"));
@@ -94,7 +100,7 @@ impl Identities {
         match self {
             Self::Loopback => Ok(Caller {
                 name: "loopback".into(),
-                roles: [Role::MemberClient, Role::Notifier].into(),
+                roles: [Role::MemberClient, Role::Notifier, Role::Operator, Role::Feed].into(),
             }),
             Self::Tokens(callers) => bearer(headers)
                 .and_then(|token| callers.get(&<[u8; 32]>::from(Sha256::digest(token))))

@@ -89,7 +89,11 @@ fn every_fifth_strike_restricts_one_step_further() {
 #[test]
 fn a_strike_counts_for_180_days_and_not_an_hour_longer() {
     let days = 180 * 24;
-    assert_eq!(ladder([0, 1, 2, 3, days]), [], "the first has just ceased to count");
+    assert_eq!(
+        ladder([0, 1, 2, 3, days]),
+        [],
+        "the first has just ceased to count"
+    );
     assert_eq!(ladder([0, 1, 2, 3, days - 1]).len(), 1);
 }
 

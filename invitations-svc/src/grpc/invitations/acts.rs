@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use proto::invitations::v1 as pb;
 use prost::Message;
+use proto::invitations::v1 as pb;
 use shell::{
     fields::Violations,
     gate::{self, Caller},
@@ -40,7 +40,12 @@ impl Asked {
         (asked, request.into_inner())
     }
 
-    fn key(&self, violations: &mut Violations, request_id: &str, request: &impl Message) -> Option<RequestKey> {
+    fn key(
+        &self,
+        violations: &mut Violations,
+        request_id: &str,
+        request: &impl Message,
+    ) -> Option<RequestKey> {
         request_key(violations, &self.caller, self.rpc, request_id, request)
     }
 
@@ -69,11 +74,7 @@ impl Asked {
         let seen = seen(&mut violations, etag);
         let key = self.key(&mut violations, request_id, request);
         violations.into_result(DOMAIN, ())?;
-        let act = Act::Answer(Answering {
-            target,
-            seen,
-            answer,
-        });
+        let act = Act::Answer(Answering { target, seen, answer });
         match self.decide(rooms, key, act).await? {
             Answer::Received(row) => shown(views::received(&row, rooms.clock.now())),
             _ => Err(errors::wrong_answer()),

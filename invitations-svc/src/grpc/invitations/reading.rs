@@ -137,8 +137,9 @@ pub(super) async fn list_replies(
         // The inviter's own book comes first, and where it has the invitation no other is asked.
         let inviter_id = match books::sent(db, member_id, id)? {
             Some(row) => row.state(now).map(|_| row.inviter_id),
-            None => books::received(db, member_id, id)?
-                .and_then(|row| row.state(now).map(|_| row.inviter_id)),
+            None => {
+                books::received(db, member_id, id)?.and_then(|row| row.state(now).map(|_| row.inviter_id))
+            }
         };
         inviter_id
             .map(|inviter_id| books::replies(db, inviter_id, id))

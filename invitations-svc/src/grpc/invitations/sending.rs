@@ -126,7 +126,11 @@ impl Sending {
         }
     }
 
-    async fn result(&self, request: &pb::SendInvitationRequest, deadline: Instant) -> pb::SendInvitationResult {
+    async fn result(
+        &self,
+        request: &pb::SendInvitationRequest,
+        deadline: Instant,
+    ) -> pb::SendInvitationResult {
         result_of(self.one(request, deadline).await)
     }
 
@@ -174,23 +178,27 @@ fn result_of(result: Result<pb::SendInvitationResponse, Status>) -> pb::SendInvi
         Ok(response) => Told::Response(response),
         Err(status) => Told::Error(error_of(&status)),
     };
-    pb::SendInvitationResult {
-        result: Some(result),
-    }
+    pb::SendInvitationResult { result: Some(result) }
 }
 
 /// What a call for itself would have failed with.
 fn error_of(status: &Status) -> pb::ItemError {
     let details = status.get_error_details();
     let violations = details.bad_request().map(|wrong| &wrong.field_violations[..]);
-    let field_errors = violations.unwrap_or_default().iter().map(|violation| pb::FieldError {
-        field: violation.field.clone(),
-        description: violation.description.clone(),
-    });
+    let field_errors = violations
+        .unwrap_or_default()
+        .iter()
+        .map(|violation| pb::FieldError {
+            field: violation.field.clone(),
+            description: violation.description.clone(),
+        });
     let delay = details.retry_info().and_then(|retry| retry.retry_delay);
     pb::ItemError {
         code: status.code().into(),
-        reason: details.error_info().map(|info| info.reason.clone()).unwrap_or_default(),
+        reason: details
+            .error_info()
+            .map(|info| info.reason.clone())
+            .unwrap_or_default(),
         message: status.message().to_owned(),
         field_errors: field_errors.collect(),
         retry_delay: delay.map(|delay| prost_types::Duration {

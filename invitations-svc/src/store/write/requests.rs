@@ -31,7 +31,9 @@ impl<'a> Requests<'a> {
         let (subject, until, snapshot) = match answer.outcome {
             Outcome::Sent { id, until } => (Some(id), Some(until), None),
             Outcome::Invitation(snapshot) => (None, None, Some(snapshot_to_bytes(snapshot))),
-            Outcome::Connected | Outcome::Upserted | Outcome::Done | Outcome::Refused(_) => (None, None, None),
+            Outcome::Connected | Outcome::Upserted | Outcome::Done | Outcome::Refused(_) => {
+                (None, None, None)
+            }
         };
         self.request_id.push(answer.key.request_id);
         self.client.push(&answer.key.client);
@@ -76,7 +78,9 @@ impl<'a> Requests<'a> {
         columns!(out, SqlUuid => &self.request_id, Text => &self.client, Binary => &self.fingerprint,
             SmallInt => &self.outcome, Nullable<SqlUuid> => &self.subject, Timestamptz => &self.decided_at,
             Nullable<Timestamptz> => &self.until, Nullable<Binary> => &self.snapshot);
-        out.push_sql(") AS w(request_id, client, fingerprint, outcome, subject, decided_at, until, snapshot)");
+        out.push_sql(
+            ") AS w(request_id, client, fingerprint, outcome, subject, decided_at, until, snapshot)",
+        );
         Ok(())
     }
 }

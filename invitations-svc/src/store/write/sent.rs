@@ -65,9 +65,7 @@ impl<'a> SentRows<'a> {
         columns!(out, SqlUuid => &self.inviter_id, SqlUuid => &self.id, SqlUuid => &self.recipient_id,
             Text => &self.note, SmallInt => &self.lifecycle, Timestamptz => &self.sent_at,
             Timestamptz => &self.expires_at, Nullable<Timestamptz> => &self.closed_at);
-        out.push_sql(
-            ") AS w(inviter_id, id, recipient_id, note, lifecycle, sent_at, expires_at, closed_at)",
-        );
+        out.push_sql(") AS w(inviter_id, id, recipient_id, note, lifecycle, sent_at, expires_at, closed_at)");
         Ok(())
     }
 }
