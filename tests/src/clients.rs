@@ -153,6 +153,7 @@ impl Invitations {
             recipient_id: recipient.to_owned(),
             target: Some(target),
             request_id: id(),
+            etag: String::new(),
         };
         let response = self
             .invitations
