@@ -1,8 +1,8 @@
 //! ApplyEmailCommands: keys, fences, and all or nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use diesel::connection::SimpleConnection;
+use diesel::{RunQueryDsl, connection::SimpleConnection, sql_query};
 use proto::notify::v1::{
     ApplyEmailCommandsRequest, EmailState, QueueEmail, email_command::Command,
     email_command_result::Result as Told, email_service_client::EmailServiceClient, queue_email::Content,
@@ -242,9 +242,13 @@ async fn the_same_key_with_another_accept_link_is_the_same_email() {
 async fn a_call_that_commits_after_its_deadline_is_counted() {
     let sink = SmtpSink::start().await;
     let post = Post::start("late_commit", |launch, _| {
-        launch.flag("--smtp-url", sink.url()).flag("--max-call-ms", "500")
+        launch
+            .flag("--smtp-url", sink.url())
+            .flag("--max-call-ms", "1000")
     })
     .await;
+    // Its connections stand: a call that does not get to the database before its deadline does nothing.
+    post.cancel(&id(), 1).await.expect("applied");
     let email = initial();
     let commands = vec![Command::Queue(email.clone()), cancel(&email.invitation_id, 2)];
     let mut held_up = post.database.connect();
@@ -254,6 +258,16 @@ async fn a_call_that_commits_after_its_deadline_is_counted() {
     let status = post.apply(commands).await.expect_err("too late");
     assert_eq!(status.code(), Code::DeadlineExceeded);
     held_up.batch_execute("ROLLBACK").expect("unlocked");
+    // Asked about too early, the email could be queued by the question, which cancels nothing.
+    let end = Instant::now() + Duration::from_secs(30);
+    while sql_query("SELECT FROM email")
+        .execute(&mut held_up)
+        .expect("read")
+        == 0
+    {
+        assert!(Instant::now() < end, "the call never commits");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     post.until(&email, EmailState::Cancelled).await;
     // The counters follow the commit, so they may be a moment behind it.
     tokio::time::sleep(Duration::from_millis(500)).await;
