@@ -235,11 +235,21 @@ impl Cluster {
         );
     }
 
-    /// Kills the server (SIGKILL to the postmaster), as a crash would. [`Cluster::start`] then recovers.
+    /// Kills the server (SIGKILL to the postmaster), as a crash would, and waits for its sessions, which go on for a
+    /// moment until they notice. [`Cluster::start`] then recovers.
     pub fn kill(&self) {
         if let Some(mut server) = self.lock().take() {
+            let sessions = children(server.id());
             server.kill().expect("a child can be killed");
             server.wait().expect("a child can be waited for");
+            let is_left = |pid: &u32| Path::new(&format!("/proc/{pid}")).exists();
+            for _ in 0..1_000 {
+                if !sessions.iter().any(is_left) {
+                    return;
+                }
+                thread::sleep(Duration::from_millis(10));
+            }
+            panic!("sessions of a killed server go on");
         }
     }
 
@@ -358,4 +368,17 @@ fn wait_until(patience: Duration, mut done: impl FnMut() -> bool) -> bool {
         thread::sleep(Duration::from_millis(10));
     }
     done()
+}
+
+/// The processes whose parent is `pid`.
+fn children(pid: u32) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_child = |id: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // The name, in parentheses, may hold spaces; state and parent follow it.
+        let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
+        parent == Some(&pid.to_string())
+    };
+    ids.filter(is_child).collect()
 }
