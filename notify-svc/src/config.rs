@@ -61,7 +61,7 @@ pub struct Config {
         value_parser = clap::value_parser!(u64).range(0..=2_592_000)
     )]
     pub(crate) retry_delays: Vec<u64>,
-    /// How old the reason of an initial email may be when it goes out, in hours
+    /// How old the reason of an initial email or a reminder may be when it goes out, in hours
     #[arg(long, env = "INITIAL_DEADLINE_HOURS", default_value_t = 48, value_parser = clap::value_parser!(u32).range(1..=8_760))]
     pub(crate) initial_deadline_hours: u32,
     /// Longest wait for the mail server to connect or to answer a command, in seconds

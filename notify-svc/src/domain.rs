@@ -4,5 +4,7 @@ pub(crate) mod command;
 pub(crate) mod contact;
 pub(crate) mod delivery;
 pub(crate) mod email;
+pub(crate) mod fence;
 pub(crate) mod fingerprint;
+pub(crate) mod kind;
 pub(crate) mod reply;

@@ -25,7 +25,7 @@ use crate::{
 pub(crate) const DOMAIN: &str = "notify.v1";
 
 /// Longest request, in bytes: 500 commands with everything in them as long as it may be.
-pub(crate) const MAX_REQUEST_BYTES: usize = 8 * 1_024 * 1_024;
+pub(crate) const MAX_REQUEST_BYTES: usize = 20 * 1_024 * 1_024;
 
 /// notify.v1.EmailService.
 pub(crate) struct Emails {
@@ -50,7 +50,7 @@ impl EmailService for Emails {
             let applied = store::apply(connection, &commands, || new_id(now), &mail_domain, now)?;
             // Here, not where the answer arrives: nobody may wait for it any more.
             if let Ok(applied) = &applied {
-                measure::accepted(applied.accepted);
+                applied.accepted.iter().copied().for_each(measure::accepted);
                 applied.outcomes.iter().copied().for_each(measure::outcome);
             }
             Ok(applied)

@@ -1,15 +1,16 @@
 //! The numbers that tell how the queue does. `accepted = sum(outcomes) + open` holds over all replicas.
 
-use crate::domain::{delivery::Phase, email::State};
+use crate::domain::{delivery::Phase, email::Outcome, kind::Kind};
 
-/// Emails were queued for the first time.
-pub(crate) fn accepted(count: u64) {
-    metrics::counter!("emails_accepted_total").increment(count);
+/// An email was queued for the first time.
+pub(crate) fn accepted(kind: Kind) {
+    metrics::counter!("emails_accepted_total", "kind" => kind.name()).increment(1);
 }
 
 /// An email got its outcome.
-pub(crate) fn outcome(state: State) {
-    metrics::counter!("emails_outcome_total", "outcome" => state.name()).increment(1);
+pub(crate) fn outcome(outcome: Outcome) {
+    let (kind, state) = (outcome.kind.name(), outcome.state.name());
+    metrics::counter!("emails_outcome_total", "kind" => kind, "outcome" => state).increment(1);
 }
 
 /// Emails that are open, over all replicas.

@@ -18,7 +18,7 @@ pub(crate) use self::{
     claim::{Claimed, claim},
     finish::{Finish, finish},
     lease::{Held, extend, mark, release},
-    reap::{open_count, reap},
+    reap::{Lapsed, open_count, reap},
 };
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!();

@@ -1,6 +1,7 @@
 //! The words of the emails. The same email always gives the same bytes.
 //!
-//! Two templates for each kind, HTML and plain text, both written by hand. An unknown variable is an error; in HTML
+//! Two templates for each kind, HTML and plain text, both written by hand; a reminder says in HTML what the initial email
+//! says, with other words around it. An unknown variable is an error; in HTML
 //! everything that comes from outside is escaped.
 
 use std::{str::FromStr, sync::OnceLock};
@@ -8,7 +9,7 @@ use std::{str::FromStr, sync::OnceLock};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context, syntax::SyntaxConfig};
 use uuid::Uuid;
 
-use crate::domain::email::{Acceptance, Content, Initial, Letter};
+use crate::domain::email::{Acceptance, Content, Initial, Letter, Reminder, Reply};
 
 /// Subject and both bodies of an email.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +53,9 @@ pub(crate) fn render(
 ) -> Result<Texts, minijinja::Error> {
     let (name, subject, content) = match &letter.content {
         Content::Initial(email) => ("initial", invites(email), initial(email)),
+        Content::Reminder(email) => ("reminder", waits(email), reminder(email)),
         Content::Acceptance(email) => ("acceptance", accepted(email), acceptance(email)),
+        Content::Reply(email) => ("reply", replied(email), reply(email)),
     };
     let values = context! {
         language => "en",
@@ -84,6 +87,10 @@ fn initial(email: &Initial) -> Value {
     }
 }
 
+fn reminder(email: &Reminder) -> Value {
+    context! { remaining_count => email.remaining_count, ..initial(&email.invitation) }
+}
+
 fn acceptance(email: &Acceptance) -> Value {
     context! {
         connection_name => email.connection_name.as_str(),
@@ -95,8 +102,24 @@ fn acceptance(email: &Acceptance) -> Value {
     }
 }
 
+fn reply(email: &Reply) -> Value {
+    context! {
+        replier_name => email.replier_name.as_str(),
+        text => email.text.as_str(),
+        invitation_url => email.invitation_url.as_str(),
+        replier_profile_url => email.replier_profile_url.as_str(),
+    }
+}
+
 fn invites(initial: &Initial) -> String {
     format!("{} invites you to connect", in_subject(&initial.inviter_name))
+}
+
+fn waits(reminder: &Reminder) -> String {
+    format!(
+        "{}'s invitation still waits for you",
+        in_subject(&reminder.invitation.inviter_name)
+    )
 }
 
 fn accepted(acceptance: &Acceptance) -> String {
@@ -104,6 +127,10 @@ fn accepted(acceptance: &Acceptance) -> String {
         "{} accepted your invitation",
         in_subject(&acceptance.connection_name)
     )
+}
+
+fn replied(reply: &Reply) -> String {
+    format!("{} replied to your invitation", in_subject(&reply.replier_name))
 }
 
 /// A name that is really a link would make our subject an advertisement; it stays out.
@@ -137,8 +164,12 @@ fn environment() -> &'static Environment<'static> {
             ("layout.html", include_str!("templates/layout.html")),
             ("initial.html", include_str!("templates/initial.html")),
             ("initial.txt", include_str!("templates/initial.txt")),
+            ("reminder.html", include_str!("templates/reminder.html")),
+            ("reminder.txt", include_str!("templates/reminder.txt")),
             ("acceptance.html", include_str!("templates/acceptance.html")),
             ("acceptance.txt", include_str!("templates/acceptance.txt")),
+            ("reply.html", include_str!("templates/reply.html")),
+            ("reply.txt", include_str!("templates/reply.txt")),
         ] {
             environment
                 .add_template(name, source)

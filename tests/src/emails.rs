@@ -6,9 +6,10 @@ use std::{
 };
 
 use proto::notify::v1::{
-    AcceptanceEmail, ApplyEmailCommandsRequest, CancelEmails, CancelEmailsResult, EmailCommand,
-    EmailRecipient, EmailState, InitialEmail, QueueEmail, QueueEmailResult, email_command::Command,
-    email_command_result::Result as Told, email_service_client::EmailServiceClient, queue_email::Content,
+    AcceptanceEmail, ApplyEmailCommandsRequest, CancelEmails, CancelEmailsResult, CancelScope, EmailCommand,
+    EmailRecipient, EmailState, InitialEmail, QueueEmail, QueueEmailResult, ReminderEmail, ReplyEmail,
+    email_command::Command, email_command_result::Result as Told, email_service_client::EmailServiceClient,
+    queue_email::Content,
 };
 use shell::clock::{self, Clock};
 use tempfile::TempDir;
@@ -86,9 +87,21 @@ impl Post {
         }
     }
 
-    /// Cancels below a sequence: how many are cancelled, were sent, are in flight.
+    /// Cancels below a sequence, without naming a scope: how many are cancelled, were sent, are in flight.
     pub async fn cancel(&self, invitation_id: &str, sequence: i64) -> Result<(i32, i32, i32), Status> {
-        match self.apply(vec![cancel(invitation_id, sequence)]).await?.remove(0) {
+        self.cancel_scope(invitation_id, sequence, CancelScope::Unspecified)
+            .await
+    }
+
+    /// As [`Post::cancel`], for the emails of `scope`.
+    pub async fn cancel_scope(
+        &self,
+        invitation_id: &str,
+        sequence: i64,
+        scope: CancelScope,
+    ) -> Result<(i32, i32, i32), Status> {
+        let command = cancel_scope(invitation_id, sequence, scope);
+        match self.apply(vec![command]).await?.remove(0) {
             Told::Cancel(result) => Ok(counts(&result)),
             Told::Queue(result) => panic!("a cancel command was answered with {result:?}"),
         }
@@ -117,11 +130,17 @@ pub fn counts(result: &CancelEmailsResult) -> (i32, i32, i32) {
     )
 }
 
-/// A cancel command.
+/// A cancel command that names no scope.
 pub fn cancel(invitation_id: &str, sequence: i64) -> Command {
+    cancel_scope(invitation_id, sequence, CancelScope::Unspecified)
+}
+
+/// A cancel command for the emails of `scope`.
+pub fn cancel_scope(invitation_id: &str, sequence: i64, scope: CancelScope) -> Command {
     Command::Cancel(CancelEmails {
         invitation_id: invitation_id.to_owned(),
         sequence,
+        scope: scope.into(),
     })
 }
 
@@ -142,6 +161,37 @@ pub fn initial() -> QueueEmail {
             inviter_profile_url: "https://product.example/members/ada".to_owned(),
             inbox_url: "https://product.example/inbox/1".to_owned(),
         })),
+    }
+}
+
+/// A new first reminder, after which one more may follow, of a new invitation, sequence 1, for an event of now.
+pub fn reminder() -> QueueEmail {
+    QueueEmail {
+        content: Some(Content::Reminder(ReminderEmail {
+            inviter_id: id(),
+            inviter_name: "Ada Adler".to_owned(),
+            note: "We met in Oslo.".to_owned(),
+            accept_url: "https://product.example/i/token".to_owned(),
+            inviter_profile_url: "https://product.example/members/ada".to_owned(),
+            inbox_url: "https://product.example/inbox/1".to_owned(),
+            number: 1,
+            remaining_count: 1,
+        })),
+        ..initial()
+    }
+}
+
+/// A new reply email of a new invitation, sequence 1, for an event of now.
+pub fn reply() -> QueueEmail {
+    QueueEmail {
+        content: Some(Content::Reply(ReplyEmail {
+            replier_id: id(),
+            replier_name: "Ada Adler".to_owned(),
+            text: "Where do we know each other from?".to_owned(),
+            invitation_url: "https://product.example/sent/1".to_owned(),
+            replier_profile_url: "https://product.example/members/ada".to_owned(),
+        })),
+        ..initial()
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use proto::notify::v1::{EmailState, QueueEmail, email_command::Command};
 use tests::{
     clients::reason,
-    emails::{Post, initial},
+    emails::{Post, initial, reminder},
     http,
     processes::Launch,
     smtp_sink::{At, Fault, Received, SmtpSink},
@@ -18,10 +18,13 @@ fn short_lease(launch: Launch, sink: &SmtpSink) -> Launch {
 
 /// A service whose process waits at `at` with its only email.
 async fn stuck(hint: &str, at: At) -> (Post, SmtpSink, QueueEmail) {
+    stuck_with(initial(), hint, at).await
+}
+
+async fn stuck_with(email: QueueEmail, hint: &str, at: At) -> (Post, SmtpSink, QueueEmail) {
     let sink = SmtpSink::start().await;
     sink.script(at, Fault::Wait);
     let post = Post::start(hint, |launch, _| short_lease(launch, &sink)).await;
-    let email = initial();
     post.queue(&email).await.expect("applied");
     sink.until(|sink| sink.waiting() == 1).await;
     assert_eq!(sink.waiting(), 1, "the email got there");
@@ -53,6 +56,25 @@ async fn an_email_whose_worker_died_after_the_mark_is_resent_once_with_the_same_
     assert_eq!(received.len(), 2);
     assert_eq!(received[0].bytes, received[1].bytes);
     assert!(metric(&post, "email_lease_expired_total{phase=\"body\"} 1").await);
+}
+
+#[tokio::test]
+async fn a_reminder_whose_worker_died_after_the_mark_counts_as_sent_and_is_not_sent_twice() {
+    let (mut post, sink, email) = stuck_with(reminder(), "killed_reminder", At::Body).await;
+    post.service.kill();
+    post.service.restart().await;
+    post.until(&email, EmailState::Sent).await;
+    assert_eq!(sink.received().len(), 1);
+    assert!(metric(&post, "email_lease_expired_total{phase=\"body\"} 1").await);
+}
+
+#[tokio::test]
+async fn a_reminder_whose_worker_died_before_the_mark_is_sent_once() {
+    let (mut post, sink, email) = stuck_with(reminder(), "killed_reminder_before", At::Data).await;
+    post.service.kill();
+    post.service.restart().await;
+    post.until(&email, EmailState::Sent).await;
+    assert_eq!(sink.received().len(), 1);
 }
 
 #[tokio::test]

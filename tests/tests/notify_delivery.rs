@@ -8,7 +8,7 @@ use diesel::{
 };
 use proto::notify::v1::{EmailState, QueueEmail, email_command::Command};
 use tests::{
-    emails::{Post, acceptance, address, initial},
+    emails::{Post, acceptance, address, initial, reminder, reply},
     http, mail,
     processes::Launch,
     smtp_sink::{At, Fault, Received, SmtpSink},
@@ -50,12 +50,23 @@ async fn check(
     given: usize,
     codes: &[Option<i16>],
 ) {
+    check_email(initial(), hint, faults, expected, given, codes).await;
+}
+
+/// As [`check`], for an email of another kind. Answers its history.
+async fn check_email(
+    email: QueueEmail,
+    hint: &str,
+    faults: &[(At, Fault)],
+    expected: EmailState,
+    given: usize,
+    codes: &[Option<i16>],
+) -> Vec<Attempt> {
     let sink = SmtpSink::start().await;
     for (at, fault) in faults {
         sink.script(*at, *fault);
     }
     let post = Post::start(hint, |launch, _| quick(launch, &sink)).await;
-    let email = initial();
     let queued = post.queue(&email).await.expect("applied");
     post.until(&email, expected).await;
     assert_eq!(sink.unmet(), 0, "every fault was met");
@@ -75,6 +86,7 @@ async fn check(
             .all(|attempt| attempt.step > 0 && !attempt.reply.is_empty()),
         "{attempts:?}"
     );
+    attempts
 }
 
 #[tokio::test]
@@ -156,6 +168,34 @@ async fn a_second_loss_after_the_body_leaves_the_email_uncertain() {
 }
 
 #[tokio::test]
+async fn a_reply_email_whose_connection_is_lost_after_the_body_is_resent_once_with_the_same_bytes() {
+    let faults = [(At::Body, Fault::Drop)];
+    let codes = [None, Some(250)];
+    check_email(reply(), "reply_lost", &faults, EmailState::Sent, 2, &codes).await;
+}
+
+#[tokio::test]
+async fn a_reminder_whose_connection_is_lost_after_the_body_counts_as_sent_and_is_not_sent_twice() {
+    let faults = [(At::Body, Fault::Drop)];
+    let attempts = check_email(reminder(), "reminder_lost", &faults, EmailState::Sent, 1, &[None]).await;
+    assert!(
+        attempts[0].reply.starts_with("in doubt, counts as sent"),
+        "{attempts:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_reminder_that_was_certainly_not_taken_is_tried_again() {
+    let faults = [
+        (At::Mail, Fault::Drop),
+        (At::Rcpt, Fault::Reply("450 4.2.1 later")),
+        (At::Body, Fault::Reply("452 4.3.1 full")),
+    ];
+    let codes = [None, Some(450), Some(452), Some(250)];
+    check_email(reminder(), "reminder_later", &faults, EmailState::Sent, 2, &codes).await;
+}
+
+#[tokio::test]
 async fn an_email_waits_for_a_mail_server_that_is_down() {
     let sink = SmtpSink::start().await;
     let addr = sink.addr();
@@ -177,24 +217,25 @@ async fn an_email_waits_for_a_mail_server_that_is_down() {
 }
 
 #[tokio::test]
-async fn an_initial_email_whose_event_is_older_than_48_hours_expires() {
+async fn an_invitation_or_reminder_whose_event_is_older_than_48_hours_expires() {
     let sink = SmtpSink::start().await;
     let post = Post::start("expired", |launch, _| quick(launch, &sink)).await;
     let mut long_ago = initial().event_time.expect("set");
     long_ago.seconds -= 49 * 3_600;
-    let late = QueueEmail {
-        event_time: Some(long_ago),
-        ..initial()
-    };
-    let accepted = QueueEmail {
-        event_time: Some(long_ago),
-        ..acceptance()
-    };
-    post.queue(&late).await.expect("applied");
-    post.queue(&accepted).await.expect("applied");
-    post.until(&late, EmailState::Expired).await;
-    post.until(&accepted, EmailState::Sent).await;
-    assert_eq!(sink.received().len(), 1);
+    for (email, expected) in [
+        (initial(), EmailState::Expired),
+        (reminder(), EmailState::Expired),
+        (acceptance(), EmailState::Sent),
+        (reply(), EmailState::Sent),
+    ] {
+        let late = QueueEmail {
+            event_time: Some(long_ago),
+            ..email
+        };
+        post.queue(&late).await.expect("applied");
+        post.until(&late, expected).await;
+    }
+    assert_eq!(sink.received().len(), 2);
 }
 
 #[tokio::test]
@@ -229,22 +270,83 @@ async fn what_arrives_in_the_folder_is_read_by_an_independent_parser() {
     );
 }
 
+#[tokio::test]
+async fn a_reminder_and_a_reply_arrive_with_all_that_they_say() {
+    let post = Post::start("read_kinds", |launch, directory| {
+        launch.flag("--mail-dir", directory)
+    })
+    .await;
+    for (email, subject, text, html) in [
+        (
+            reminder(),
+            "Ada Adler's invitation still waits for you",
+            vec![
+                "> We met in Oslo.",
+                "https://product.example/i/token",
+                "https://product.example/members/ada",
+                "https://product.example/inbox/1",
+                "One more reminder may follow.",
+            ],
+            vec![
+                "<h1>Ada Adler's invitation still waits for you</h1>",
+                "<blockquote>We met in Oslo.</blockquote>",
+                "One more reminder may follow.",
+            ],
+        ),
+        (
+            reply(),
+            "Ada Adler replied to your invitation",
+            vec![
+                "> Where do we know each other from?",
+                "Your invitation is still open",
+                "https://product.example/sent/1",
+                "https://product.example/members/ada",
+            ],
+            vec![
+                "<h1>Ada Adler replied to your invitation</h1>",
+                "<blockquote>Where do we know each other from?</blockquote>",
+                "Your invitation is still open",
+            ],
+        ),
+    ] {
+        let queued = post.queue(&email).await.expect("applied");
+        let read = mail::wait_for(post.directory(), address(&email), 1, PATIENCE)
+            .await
+            .expect("it arrives");
+        check_read(&read[0], &queued.email_id, &email, subject, &text, &html);
+    }
+}
+
 fn check_acceptance(read: &mail::Email, email_id: &str, email: &QueueEmail) {
-    assert_eq!(read.to, address(email));
-    assert_eq!(read.subject, "Ada Adler accepted your invitation");
-    assert_eq!(read.message_id, format!("{email_id}@product.example"));
-    assert!(read.raw.contains("Auto-Submitted: auto-generated\r\n"));
-    for part in [
+    let text = [
         "https://product.example/members/ada",
         "ada@example.com",
         "12 connections; you share 2",
         "Cleo",
         "Dan",
-    ] {
-        assert!(read.text.contains(part), "text: {part}");
+    ];
+    let html = ["ada@example.com", "12 connections; you share 2", "<li>Cleo</li>"];
+    let subject = "Ada Adler accepted your invitation";
+    check_read(read, email_id, email, subject, &text, &html);
+}
+
+fn check_read(
+    read: &mail::Email,
+    email_id: &str,
+    email: &QueueEmail,
+    subject: &str,
+    text: &[&str],
+    html: &[&str],
+) {
+    assert_eq!(read.to, address(email));
+    assert_eq!(read.subject, subject);
+    assert_eq!(read.message_id, format!("{email_id}@product.example"));
+    assert!(read.raw.contains("Auto-Submitted: auto-generated\r\n"));
+    for part in text {
+        assert!(read.text.contains(part), "text: {part}\n{}", read.text);
     }
-    for part in ["ada@example.com", "12 connections; you share 2", "<li>Cleo</li>"] {
-        assert!(read.html.contains(part), "HTML: {part}");
+    for part in html {
+        assert!(read.html.contains(part), "HTML: {part}\n{}", read.html);
     }
     let member_id = &email.recipient.as_ref().expect("set").member_id;
     let settings = format!("https://product.example/settings/{member_id}");
@@ -279,9 +381,9 @@ async fn connections_are_reused_and_every_accepted_email_has_one_outcome() {
         .expect("served")
         .body;
     for line in [
-        "emails_accepted_total 200",
-        "emails_outcome_total{outcome=\"sent\"} 199",
-        "emails_outcome_total{outcome=\"dead\"} 1",
+        "emails_accepted_total{kind=\"initial\"} 200",
+        "emails_outcome_total{kind=\"initial\",outcome=\"sent\"} 199",
+        "emails_outcome_total{kind=\"initial\",outcome=\"dead\"} 1",
     ] {
         assert!(metrics.contains(line), "{line} in\n{metrics}");
     }

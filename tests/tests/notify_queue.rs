@@ -9,7 +9,7 @@ use proto::notify::v1::{
 };
 use tests::{
     clients::{channel, id, reason, request},
-    emails::{Post, acceptance, cancel, counts, initial},
+    emails::{Post, acceptance, cancel, counts, initial, reminder, reply},
     http,
     smtp_sink::{At, Fault, SmtpSink},
 };
@@ -149,7 +149,7 @@ async fn a_cancelled_email_whose_body_got_no_answer_is_uncertain_and_not_resent(
 #[tokio::test]
 async fn the_same_key_with_the_same_content_is_the_same_email() {
     let (post, sink) = held_before_the_body("same_key", 0).await;
-    for email in [initial(), acceptance()] {
+    for email in [initial(), reminder(), acceptance(), reply()] {
         let first = post.queue(&email).await.expect("applied");
         post.until(&email, EmailState::Sent).await;
         let mut moved = email.clone();
@@ -157,8 +157,11 @@ async fn the_same_key_with_the_same_content_is_the_same_email() {
         recipient.name = "Ben Newname".to_owned();
         recipient.address = "elsewhere@example.com".to_owned();
         recipient.locale = "nb".to_owned();
-        if let Some(Content::Acceptance(content)) = &mut moved.content {
-            content.total_count = 99;
+        match moved.content.as_mut().expect("set") {
+            Content::Initial(content) => content.accept_url.push_str("-signed-anew"),
+            Content::Reminder(content) => content.remaining_count = 0,
+            Content::Acceptance(content) => content.total_count = 99,
+            Content::Reply(content) => content.replier_name.push_str("-Newname"),
         }
         let again = post
             .queue(&moved)
@@ -169,7 +172,7 @@ async fn the_same_key_with_the_same_content_is_the_same_email() {
             (first.email_id.as_str(), EmailState::Sent)
         );
     }
-    assert_eq!(sink.received().len(), 2);
+    assert_eq!(sink.received().len(), 4);
 }
 
 #[tokio::test]
@@ -193,6 +196,10 @@ async fn the_same_key_with_other_content_is_refused_and_nothing_is_done() {
         },
         QueueEmail {
             content: acceptance().content,
+            ..email.clone()
+        },
+        QueueEmail {
+            content: reminder().content,
             ..email.clone()
         },
     ];
@@ -252,8 +259,8 @@ async fn a_call_that_commits_after_its_deadline_is_counted() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     let page = http::get(&post.service.page("/metrics")).await.expect("served");
     for line in [
-        "emails_accepted_total 1",
-        "emails_outcome_total{outcome=\"cancelled\"} 1",
+        "emails_accepted_total{kind=\"initial\"} 1",
+        "emails_outcome_total{kind=\"initial\",outcome=\"cancelled\"} 1",
     ] {
         assert!(page.body.contains(line), "{line} in\n{}", page.body);
     }

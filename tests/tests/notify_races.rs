@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use futures_util::future::join_all;
-use proto::notify::v1::{EmailState, QueueEmail, email_command::Command};
+use proto::notify::v1::{CancelScope, EmailState, QueueEmail, email_command::Command};
 use rand::seq::SliceRandom;
 use tests::{
-    emails::{Post, acceptance, address, cancel, initial},
+    clients::id,
+    emails::{Post, acceptance, address, cancel_scope, initial, reminder, reply},
     smtp_sink::SmtpSink,
 };
 
@@ -54,20 +55,38 @@ async fn commands_commute() {
         launch.flag("--smtp-url", "smtp://127.0.0.1:9")
     })
     .await;
+    let fences = [0, 2, 4];
+    let combinations = fences.into_iter().flat_map(|all| {
+        let with = move |invitation| fences.map(|reminders| (all, invitation, reminders));
+        fences.into_iter().flat_map(with)
+    });
     let mut emails = Vec::new();
     let mut commands = Vec::new();
-    for fence in 0..=4 {
-        let invitation_id = initial().invitation_id;
-        for sequence in 1..=4 {
-            let email = QueueEmail {
-                invitation_id: invitation_id.clone(),
-                sequence,
-                ..acceptance()
-            };
-            commands.extend([Command::Queue(email.clone()), Command::Queue(email.clone())]);
-            emails.push((email, sequence < fence));
+    for (all, invitation, reminders) in combinations {
+        let invitation_id = id();
+        for (new, limit) in [
+            (initial as fn() -> QueueEmail, all.max(invitation)),
+            (reminder, all.max(invitation).max(reminders)),
+            (acceptance, all),
+            (reply, all),
+        ] {
+            for sequence in [1, 3] {
+                let email = QueueEmail {
+                    invitation_id: invitation_id.clone(),
+                    sequence,
+                    ..new()
+                };
+                commands.extend([Command::Queue(email.clone()), Command::Queue(email.clone())]);
+                emails.push((email, sequence < limit));
+            }
         }
-        commands.extend((1..=fence).map(|sequence| cancel(&invitation_id, sequence)));
+        for (highest, scope) in [
+            (all, CancelScope::All),
+            (invitation, CancelScope::Invitation),
+            (reminders, CancelScope::Reminders),
+        ] {
+            commands.extend((1..=highest).map(|sequence| cancel_scope(&invitation_id, sequence, scope)));
+        }
     }
     for _ in 0..5 {
         commands.shuffle(&mut rand::rng());
@@ -83,6 +102,6 @@ async fn commands_commute() {
         } else {
             EmailState::Open
         };
-        assert_eq!(state, expected, "sequence {}", email.sequence);
+        assert_eq!(state, expected, "{email:?}");
     }
 }

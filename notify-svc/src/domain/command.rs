@@ -5,7 +5,9 @@ use uuid::Uuid;
 
 use super::{
     email::{Letter, State},
+    fence::Scope,
     fingerprint::Fingerprint,
+    kind::Kind,
 };
 
 /// One command of a call.
@@ -27,11 +29,18 @@ pub(crate) struct Queue {
     pub(crate) letter: Letter,
 }
 
-/// Stop what is open of an invitation below a sequence.
+impl Queue {
+    pub(crate) fn kind(&self) -> Kind {
+        self.letter.content.kind()
+    }
+}
+
+/// Stop what is open of an invitation in a scope below a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cancel {
     pub(crate) invitation_id: Uuid,
     pub(crate) sequence: i64,
+    pub(crate) scope: Scope,
 }
 
 /// The answer to one command: how things stand when the whole call is committed.
@@ -41,7 +50,7 @@ pub(crate) enum Answer {
     Cancelled(Counts),
 }
 
-/// How many of an invitation's emails below a cancel's sequence there are.
+/// How many of an invitation's emails there are in a cancel's scope and below its sequence.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// They never start.
@@ -57,9 +66,4 @@ pub(crate) enum Refusal {
     /// The command at this place names a key that belongs to another email.
     #[error("commands[{index}].queue.key belongs to another email")]
     KeyReused { index: usize },
-}
-
-/// Whether an email of `sequence` is stopped by the highest cancel of its invitation.
-pub(crate) fn is_fenced(sequence: i64, fence: i64) -> bool {
-    sequence < fence
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    email::{Content, State},
-    reply::Verdict,
+    email::State,
+    kind::Kind,
+    reply::{Ending, Verdict},
 };
 
 /// The numbers that the moves depend on.
@@ -14,7 +15,7 @@ use super::{
 pub(crate) struct Policy {
     /// Waits after the first, second ... failed attempt; one failure more, and the email is dead.
     pub(crate) retry_delays: Vec<Duration>,
-    /// How old the reason of an initial email may be when it goes out.
+    /// How old the reason of an initial email or a reminder may be when it goes out.
     pub(crate) initial_deadline: Duration,
 }
 
@@ -46,7 +47,7 @@ pub(crate) enum Move {
 
 /// What a claimed email is told before anything is sent: its outcome, or nothing when it may go out.
 pub(crate) fn before_sending(
-    content: &Content,
+    kind: Kind,
     event_time: Timestamp,
     progress: Progress,
     fenced: bool,
@@ -56,20 +57,26 @@ pub(crate) fn before_sending(
     if fenced {
         return Some(unsent(State::Cancelled, progress));
     }
-    let deadline = match content {
-        Content::Initial(_) => policy.initial_deadline,
-        Content::Acceptance(_) => return None,
+    let deadline = match kind {
+        Kind::Initial | Kind::Reminder => policy.initial_deadline,
+        Kind::Acceptance | Kind::Reply => return None,
     };
     let late = now.duration_since(event_time).unsigned_abs() > deadline && now > event_time;
     late.then(|| unsent(State::Expired, progress))
 }
 
 /// Where the email goes after an attempt.
-pub(crate) fn after_attempt(progress: Progress, verdict: Verdict, now: Timestamp, policy: &Policy) -> Move {
+pub(crate) fn after_attempt(
+    kind: Kind,
+    progress: Progress,
+    verdict: Verdict,
+    now: Timestamp,
+    policy: &Policy,
+) -> Move {
     match verdict {
         Verdict::Sent => Move::Close(State::Sent),
         Verdict::Refused => Move::Close(unsent(State::Dead, progress)),
-        Verdict::Unknown => in_doubt(progress, now),
+        Verdict::Unknown => in_doubt(kind, progress, now),
         Verdict::Delayed => {
             let delay = policy
                 .retry_delays
@@ -86,27 +93,40 @@ pub(crate) fn after_attempt(progress: Progress, verdict: Verdict, now: Timestamp
 }
 
 /// Where the email goes when the lease of its claim ran out: whoever held it is gone or stalled.
-pub(crate) fn after_lease(phase: Phase, progress: Progress, now: Timestamp) -> Move {
+pub(crate) fn after_lease(kind: Kind, phase: Phase, progress: Progress, now: Timestamp) -> Move {
     match phase {
         Phase::Claimed => Move::Wait {
             run_at: now,
             progress,
         },
-        Phase::Body => in_doubt(progress, now),
+        Phase::Body => in_doubt(kind, progress, now),
     }
 }
 
-/// An email in doubt goes out once more, with the same bytes and Message-ID; the second doubt is final.
-fn in_doubt(progress: Progress, now: Timestamp) -> Move {
-    if progress.doubted {
-        return Move::Close(State::Uncertain);
-    }
-    Move::Wait {
-        run_at: now,
-        progress: Progress {
-            doubted: true,
-            ..progress
+/// A reminder in doubt counts as sent: one that is missing costs less than one that comes twice. Other emails in doubt
+/// go out once more, with the same bytes and Message-ID; the second doubt is final.
+fn in_doubt(kind: Kind, progress: Progress, now: Timestamp) -> Move {
+    match (kind, progress.doubted) {
+        (Kind::Reminder, _) => Move::Close(State::Sent),
+        (Kind::Initial | Kind::Acceptance | Kind::Reply, true) => Move::Close(State::Uncertain),
+        (Kind::Initial | Kind::Acceptance | Kind::Reply, false) => Move::Wait {
+            run_at: now,
+            progress: Progress {
+                doubted: true,
+                ..progress
+            },
         },
+    }
+}
+
+/// The end of an attempt for the email's history, which says where an outcome is in doubt.
+pub(crate) fn in_history(ending: Ending, verdict: Verdict, to: Move) -> Ending {
+    match verdict {
+        Verdict::Unknown if to == Move::Close(State::Sent) => Ending {
+            text: format!("in doubt, counts as sent: {}", ending.text),
+            ..ending
+        },
+        Verdict::Sent | Verdict::Delayed | Verdict::Refused | Verdict::Unknown => ending,
     }
 }
 
@@ -119,136 +139,4 @@ fn unsent(state: State, progress: Progress) -> State {
 mod properties;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::email::{Acceptance, Initial};
-
-    fn policy() -> Policy {
-        let minutes = [1, 5, 30, 120, 360, 1_440];
-        Policy {
-            retry_delays: minutes.map(|m| Duration::from_secs(m * 60)).to_vec(),
-            initial_deadline: Duration::from_secs(48 * 3_600),
-        }
-    }
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + second).expect("a time")
-    }
-
-    fn been(failures: i16, doubted: bool) -> Progress {
-        Progress { failures, doubted }
-    }
-
-    fn initial() -> Content {
-        let text = String::new;
-        Content::Initial(Initial {
-            inviter_name: text(),
-            note: text(),
-            accept_url: text(),
-            inviter_profile_url: text(),
-            inbox_url: text(),
-        })
-    }
-
-    fn acceptance() -> Content {
-        let text = String::new;
-        Content::Acceptance(Acceptance {
-            connection_name: text(),
-            connection_address: text(),
-            connection_profile_url: text(),
-            total_count: 0,
-            shared_count: 0,
-            names: Vec::new(),
-        })
-    }
-
-    #[test]
-    fn six_waits_and_then_it_is_dead() {
-        let mut progress = Progress::default();
-        let mut now = at(0);
-        for minutes in [1, 5, 30, 120, 360, 1_440] {
-            let Move::Wait {
-                run_at,
-                progress: next,
-            } = after_attempt(progress, Verdict::Delayed, now, &policy())
-            else {
-                panic!("waits after failure {}", progress.failures);
-            };
-            assert_eq!(run_at.duration_since(now).as_secs(), minutes * 60);
-            (now, progress) = (run_at, next);
-        }
-        assert_eq!(
-            after_attempt(progress, Verdict::Delayed, now, &policy()),
-            Move::Close(State::Dead)
-        );
-    }
-
-    #[test]
-    fn a_doubt_is_resent_once_and_burns_no_attempt() {
-        let again = Move::Wait {
-            run_at: at(0),
-            progress: been(2, true),
-        };
-        assert_eq!(
-            after_attempt(been(2, false), Verdict::Unknown, at(0), &policy()),
-            again
-        );
-        assert_eq!(after_lease(Phase::Body, been(2, false), at(0)), again);
-        let done = Move::Close(State::Uncertain);
-        assert_eq!(
-            after_attempt(been(2, true), Verdict::Unknown, at(0), &policy()),
-            done
-        );
-        assert_eq!(after_lease(Phase::Body, been(2, true), at(0)), done);
-    }
-
-    #[test]
-    fn a_lease_that_ran_out_before_the_body_costs_nothing() {
-        for progress in [been(0, false), been(3, true)] {
-            let again = Move::Wait {
-                run_at: at(7),
-                progress,
-            };
-            assert_eq!(after_lease(Phase::Claimed, progress, at(7)), again);
-        }
-    }
-
-    #[test]
-    fn after_a_doubt_only_a_2xx_makes_it_certain() {
-        let check = |verdict, expected| {
-            assert_eq!(
-                after_attempt(been(6, true), verdict, at(0), &policy()),
-                Move::Close(expected)
-            );
-        };
-        check(Verdict::Sent, State::Sent);
-        check(Verdict::Refused, State::Uncertain);
-        check(Verdict::Delayed, State::Uncertain);
-        check(Verdict::Unknown, State::Uncertain);
-    }
-
-    #[test]
-    fn an_initial_email_goes_out_up_to_48_hours_after_its_reason() {
-        let hour = 3_600;
-        let decide = |content: &Content, now| {
-            before_sending(content, at(0), Progress::default(), false, now, &policy())
-        };
-        assert_eq!(decide(&initial(), at(48 * hour)), None);
-        assert_eq!(decide(&initial(), at(48 * hour + 1)), Some(State::Expired));
-        assert_eq!(
-            decide(&initial(), at(-100 * hour)),
-            None,
-            "the caller's clock may be ahead"
-        );
-        assert_eq!(decide(&acceptance(), at(1_000 * hour)), None);
-    }
-
-    #[test]
-    fn a_fenced_email_never_goes_out() {
-        for content in [initial(), acceptance()] {
-            let decide = |progress| before_sending(&content, at(0), progress, true, at(0), &policy());
-            assert_eq!(decide(been(0, false)), Some(State::Cancelled));
-            assert_eq!(decide(been(0, true)), Some(State::Uncertain));
-        }
-    }
-}
+mod tests;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::kind::Kind;
+
 /// Where an email stands. All but `Open` are outcomes, and an email has one of them for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
@@ -65,7 +67,20 @@ pub(crate) struct Recipient {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Content {
     Initial(Initial),
+    Reminder(Reminder),
     Acceptance(Acceptance),
+    Reply(Reply),
+}
+
+impl Content {
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Initial(_) => Kind::Initial,
+            Self::Reminder(_) => Kind::Reminder,
+            Self::Acceptance(_) => Kind::Acceptance,
+            Self::Reply(_) => Kind::Reply,
+        }
+    }
 }
 
 /// Somebody invites the reader.
@@ -77,6 +92,17 @@ pub(crate) struct Initial {
     pub(crate) accept_url: String,
     pub(crate) inviter_profile_url: String,
     pub(crate) inbox_url: String,
+}
+
+/// An invitation still waits for the reader.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Reminder {
+    /// What the initial email says, too.
+    pub(crate) invitation: Initial,
+    /// Which reminder it is, from 1.
+    pub(crate) number: i32,
+    /// How many reminders may still follow.
+    pub(crate) remaining_count: i32,
 }
 
 /// The reader's invitation was accepted.
@@ -91,4 +117,21 @@ pub(crate) struct Acceptance {
     pub(crate) shared_count: i32,
     /// Up to three of their names.
     pub(crate) names: Vec<String>,
+}
+
+/// Somebody replied to the reader's invitation, which is still open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Reply {
+    pub(crate) replier_name: String,
+    /// What they wrote; never empty.
+    pub(crate) text: String,
+    pub(crate) invitation_url: String,
+    pub(crate) replier_profile_url: String,
+}
+
+/// An email that got its outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) kind: Kind,
+    pub(crate) state: State,
 }

@@ -1,21 +1,23 @@
 //! Wire → domain. Nothing is done before everything is right.
 
+mod content;
+
 use jiff::Timestamp;
 use proto::notify::v1 as wire;
 use shell::{clock, fields::Violations};
 use tonic::Status;
 
+use self::content::Parsed;
 use super::DOMAIN;
 use crate::domain::{
     command::{Cancel, Command, Queue},
-    email::{Acceptance, Content, Initial, Letter, Recipient},
-    fingerprint::{self, Cause, Event},
+    email::{Letter, Recipient},
+    fence::Scope,
+    fingerprint::{self, Event},
 };
 
 const MAX_COMMANDS: usize = 500;
 const MAX_NAME_CHARS: usize = 100;
-const MAX_NOTE_CHARS: usize = 300;
-const MAX_NAMES: usize = 3;
 
 /// The commands of a request, or the violations of the first command that has any: those of 500 commands would not
 /// fit into the trailers of an answer.
@@ -50,7 +52,22 @@ fn cancel(violations: &mut Violations, at: &str, command: &wire::CancelEmails) -
     Command::Cancel(Cancel {
         invitation_id: violations.uuid(&format!("{at}.invitation_id"), &command.invitation_id),
         sequence: sequence(violations, at, command.sequence),
+        scope: scope(violations, at, command.scope),
     })
+}
+
+/// A cancel of a scope that is new to us must not stop more or less than its caller meant, so it is refused.
+fn scope(violations: &mut Violations, at: &str, number: i32) -> Scope {
+    use wire::CancelScope as Wire;
+    match Wire::try_from(number) {
+        Ok(Wire::Unspecified | Wire::All) => Scope::All,
+        Ok(Wire::Invitation) => Scope::Invitation,
+        Ok(Wire::Reminders) => Scope::Reminders,
+        Err(_) => {
+            violations.add(format!("{at}.scope"), "must be a scope that this service knows");
+            Scope::All
+        }
+    }
 }
 
 /// None only after a violation.
@@ -69,37 +86,20 @@ fn queue(violations: &mut Violations, at: &str, command: wire::QueueEmail) -> Op
     };
     let member_id = violations.uuid(&field("recipient.member_id"), &recipient.member_id);
     let recipient = reader(violations, &field("recipient"), &recipient);
-    use wire::queue_email::Content as Wire;
-    let (content, connection_id) = match &command.content {
-        Some(Wire::Initial(email)) => (
-            Content::Initial(initial(violations, &field("initial"), email)),
-            None,
-        ),
-        Some(Wire::Acceptance(email)) => {
-            let at = field("acceptance");
-            let connection_id = violations.uuid(&format!("{at}.connection_id"), &email.connection_id);
-            (
-                Content::Acceptance(acceptance(violations, &at, email)),
-                Some(connection_id),
-            )
-        }
-        None => {
-            violations.add(field("content"), "must be an initial or an acceptance email");
-            return None;
-        }
+    let Some(content) = command.content else {
+        violations.add(
+            field("content"),
+            "must be an email of a kind that this service knows",
+        );
+        return None;
     };
-    let cause = match &content {
-        Content::Initial(email) => Cause::Initial { note: &email.note },
-        Content::Acceptance(_) => Cause::Acceptance {
-            connection_id: connection_id.unwrap_or_default(),
-        },
-    };
+    let Parsed { content, cause_id } = content::parse(violations, at, content);
     let event = Event {
         invitation_id,
         sequence,
         member_id,
         event_time,
-        cause,
+        cause: content::cause(&content, cause_id),
     };
     Some(Command::Queue(Box::new(Queue {
         key: command.key,
@@ -140,40 +140,5 @@ fn reader(violations: &mut Violations, at: &str, recipient: &wire::EmailRecipien
     }
 }
 
-fn initial(violations: &mut Violations, at: &str, email: &wire::InitialEmail) -> Initial {
-    let field = |name: &str| format!("{at}.{name}");
-    violations.uuid(&field("inviter_id"), &email.inviter_id);
-    Initial {
-        inviter_name: violations.line(&field("inviter_name"), &email.inviter_name, MAX_NAME_CHARS),
-        note: violations.text(&field("note"), &email.note, MAX_NOTE_CHARS),
-        accept_url: violations.url(&field("accept_url"), &email.accept_url),
-        inviter_profile_url: violations.url(&field("inviter_profile_url"), &email.inviter_profile_url),
-        inbox_url: violations.url(&field("inbox_url"), &email.inbox_url),
-    }
-}
-
-fn acceptance(violations: &mut Violations, at: &str, email: &wire::AcceptanceEmail) -> Acceptance {
-    let field = |name: &str| format!("{at}.{name}");
-    for (name, count) in [
-        ("total_count", email.total_count),
-        ("shared_count", email.shared_count),
-    ] {
-        if count < 0 {
-            violations.add(field(name), "must not be negative");
-        }
-    }
-    if email.names.len() > MAX_NAMES {
-        violations.add(field("names"), format!("must have at most {MAX_NAMES} names"));
-    }
-    let names = email.names.iter().take(MAX_NAMES).enumerate();
-    let names = names.map(|(i, name)| violations.line(&field(&format!("names[{i}]")), name, MAX_NAME_CHARS));
-    Acceptance {
-        names: names.collect(),
-        connection_name: violations.line(&field("connection_name"), &email.connection_name, MAX_NAME_CHARS),
-        connection_address: violations.email(&field("connection_address"), &email.connection_address),
-        connection_profile_url: violations
-            .url(&field("connection_profile_url"), &email.connection_profile_url),
-        total_count: email.total_count,
-        shared_count: email.shared_count,
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,8 @@
 //!
 //! Locks are taken in one order by all calls: keys, then fences, then emails, each by id. A call that queues locks the
 //! fence of its invitation as well; so a cancel sees every email that is queued before it, and every email that is
-//! queued after it sees the fence. That makes the commands of one call commute, too: only the highest fence counts.
+//! queued after it sees the fence. That makes the commands of one call commute, too: only the highest fence of each
+//! scope counts. The scopes share one row of an invitation, so that commands of different ones wait for each other, too.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,8 +19,10 @@ use super::{
     keys::{self, Identity},
 };
 use crate::domain::{
-    command::{Answer, Cancel, Command, Counts, Queue, Refusal, is_fenced},
-    email::State,
+    command::{Answer, Cancel, Command, Counts, Queue, Refusal},
+    email::{Outcome, State},
+    fence::Fences,
+    kind::Kind,
 };
 
 /// How often a transaction is done again after Postgres broke it up in favour of another.
@@ -30,10 +33,10 @@ const TRIES: usize = 4;
 pub(crate) struct Applied {
     /// One for each command, in order.
     pub(crate) answers: Vec<Answer>,
-    /// How many emails were queued for the first time.
-    pub(crate) accepted: u64,
+    /// Emails that were queued for the first time.
+    pub(crate) accepted: Vec<Kind>,
     /// Emails that got their outcome by this call.
-    pub(crate) outcomes: Vec<State>,
+    pub(crate) outcomes: Vec<Outcome>,
 }
 
 enum Failure {
@@ -87,12 +90,12 @@ fn once(
     let (queues, cancels) = split(commands);
     let ids = identify(connection, &queues, new_id)?;
     let fences = fences::raise(connection, &wanted_fences(&queues, &cancels))?;
-    let fence = |queue: &Queue| fences.get(&queue.invitation_id).copied().unwrap_or_default();
+    let fences_of = |queue: &Queue| fences.get(&queue.invitation_id).copied().unwrap_or_default();
     let new: Vec<emails::New<'_>> = ids
         .new
         .iter()
         .map(|(id, queue)| {
-            let stopped = is_fenced(queue.sequence, fence(queue));
+            let stopped = fences_of(queue).stop(queue.kind(), queue.sequence);
             let state = if stopped { State::Cancelled } else { State::Open };
             emails::New {
                 id: *id,
@@ -104,13 +107,17 @@ fn once(
     if !new.is_empty() {
         emails::insert(connection, &new, mail_domain, now)?;
     }
-    let mut outcomes: Vec<State> = new.iter().map(|email| email.state).collect();
-    outcomes.retain(|state| *state != State::Open);
+    let outcome = |email: &emails::New<'_>| Outcome {
+        kind: email.queue.kind(),
+        state: email.state,
+    };
+    let mut outcomes: Vec<Outcome> = new.iter().map(outcome).collect();
+    outcomes.retain(|outcome| outcome.state != State::Open);
     let mut counts = Vec::new();
     if !cancels.is_empty() {
         let raised = cancels.iter().map(|cancel| cancel.invitation_id);
-        let raised: BTreeMap<Uuid, i64> = raised.map(|id| (id, fences[&id])).collect();
-        outcomes.extend(cancel::stop(connection, raised.into_iter(), now)?);
+        let raised: BTreeMap<Uuid, Fences> = raised.map(|id| (id, fences[&id])).collect();
+        outcomes.extend(cancel::stop(connection, &raised, now)?);
         counts = cancel::count(connection, &cancels)?;
     }
     let states = emails::states(
@@ -118,7 +125,7 @@ fn once(
         ids.by_key.values().map(|identity| identity.email_id).collect(),
     )?;
     Ok(Applied {
-        accepted: new.len() as u64,
+        accepted: new.iter().map(|email| email.queue.kind()).collect(),
         answers: answers(commands, &ids.by_key, &states, counts)?,
         outcomes,
     })
@@ -184,12 +191,13 @@ fn identify<'a>(
     }
 }
 
-/// For each invitation of the call the highest cancel; 0 where it only queues.
-fn wanted_fences(queues: &[(usize, &Queue)], cancels: &[Cancel]) -> BTreeMap<Uuid, i64> {
-    let mut wanted: BTreeMap<Uuid, i64> = queues.iter().map(|(_, queue)| (queue.invitation_id, 0)).collect();
+/// For each invitation of the call the fences that its cancels ask for; none where it only queues.
+fn wanted_fences(queues: &[(usize, &Queue)], cancels: &[Cancel]) -> BTreeMap<Uuid, Fences> {
+    let queued = queues.iter().map(|(_, queue)| queue.invitation_id);
+    let mut wanted: BTreeMap<Uuid, Fences> = queued.map(|id| (id, Fences::default())).collect();
     for cancel in cancels {
-        let fence = wanted.entry(cancel.invitation_id).or_default();
-        *fence = cancel.sequence.max(*fence);
+        let fences = wanted.entry(cancel.invitation_id).or_default();
+        fences.raise(cancel.scope, cancel.sequence);
     }
     wanted
 }

@@ -1,4 +1,6 @@
-//! What a raised fence does to emails that are open, and how an invitation's emails stand.
+//! What raised fences do to emails that are open, and how an invitation's emails stand.
+
+use std::collections::BTreeMap;
 
 use diesel::{
     PgConnection, QueryResult, RunQueryDsl,
@@ -8,10 +10,15 @@ use jiff::Timestamp;
 use jiff_diesel::ToDiesel;
 use uuid::Uuid;
 
-use super::{emails::state, statement::statement};
+use super::{
+    emails::{kind, state},
+    statement::statement,
+};
 use crate::domain::{
     command::{Cancel, Counts},
-    email::State,
+    email::{Outcome, State},
+    fence::Fences,
+    kind::Kind,
 };
 
 statement! {
@@ -19,52 +26,75 @@ statement! {
     /// cancelled: it becomes uncertain.
     struct Stop {
         invitation_ids: Vec<Uuid> as Array<SqlUuid>,
+        kinds: Vec<i16> as Array<SmallInt>,
         sequences: Vec<i64> as Array<BigInt>,
         now: jiff_diesel::Timestamp as Timestamptz,
-    } -> SmallInt =
-    "WITH fenced AS MATERIALIZED (SELECT due.email_id FROM unnest(" invitation_ids ", " sequences
-    ") AS wanted (invitation_id, sequence) JOIN due USING (invitation_id) \
+    } -> (SmallInt, SmallInt) =
+    "WITH fenced AS MATERIALIZED (SELECT due.email_id FROM unnest(" invitation_ids ", " kinds ", " sequences
+    ") AS wanted (invitation_id, kind, sequence) JOIN due USING (invitation_id, kind) \
        WHERE due.sequence < wanted.sequence AND due.phase < 2 ORDER BY due.email_id FOR UPDATE OF due), \
      gone AS (DELETE FROM due USING fenced WHERE due.email_id = fenced.email_id \
        RETURNING due.email_id, CASE WHEN due.doubted THEN 6 ELSE 3 END AS state) \
      UPDATE email SET state = gone.state, final_at = " now
-    " FROM gone WHERE email.id = gone.email_id RETURNING email.state"
+    " FROM gone WHERE email.id = gone.email_id RETURNING email.kind, email.state"
 }
 
 statement! {
     struct Count {
         places: Vec<i64> as Array<BigInt>,
         invitation_ids: Vec<Uuid> as Array<SqlUuid>,
+        kinds: Vec<i16> as Array<SmallInt>,
         sequences: Vec<i64> as Array<BigInt>,
     } -> (BigInt, SmallInt, BigInt) =
-    "SELECT wanted.place, email.state, count(*) FROM unnest(" places ", " invitation_ids ", " sequences
-    ") AS wanted (place, invitation_id, sequence) JOIN email USING (invitation_id) \
+    "SELECT wanted.place, email.state, count(*) FROM unnest(" places ", " invitation_ids ", " kinds ", "
+    sequences
+    ") AS wanted (place, invitation_id, kind, sequence) JOIN email USING (invitation_id, kind) \
      WHERE email.sequence < wanted.sequence GROUP BY 1, 2"
 }
 
 /// Closes what is open below the fences and has not begun its body. Answers the outcomes.
 pub(super) fn stop(
     connection: &mut PgConnection,
-    fences: impl Iterator<Item = (Uuid, i64)>,
+    fences: &BTreeMap<Uuid, Fences>,
     now: Timestamp,
-) -> QueryResult<Vec<State>> {
-    let (invitation_ids, sequences) = fences.unzip();
-    let now = now.to_diesel();
-    let codes: Vec<i16> = Stop {
-        invitation_ids,
-        sequences,
-        now,
+) -> QueryResult<Vec<Outcome>> {
+    let limits = || {
+        let of = |(id, fences): (&Uuid, &Fences)| {
+            let (id, fences) = (*id, *fences);
+            Kind::ALL.map(|kind| (id, kind, fences.limit(kind)))
+        };
+        fences.iter().flat_map(of)
+    };
+    let closed: Vec<(i16, i16)> = Stop {
+        invitation_ids: limits().map(|(id, ..)| id).collect(),
+        kinds: limits().map(|(_, kind, _)| kind as i16).collect(),
+        sequences: limits().map(|(.., sequence)| sequence).collect(),
+        now: now.to_diesel(),
     }
     .load(connection)?;
-    codes.into_iter().map(state).collect()
+    let outcome = |(of, code)| {
+        Ok(Outcome {
+            kind: kind(of)?,
+            state: state(code)?,
+        })
+    };
+    closed.into_iter().map(outcome).collect()
 }
 
-/// Counts for each cancel the emails below its sequence.
+/// Counts for each cancel the emails of its scope below its sequence.
 pub(super) fn count(connection: &mut PgConnection, cancels: &[Cancel]) -> QueryResult<Vec<Counts>> {
+    let wanted = || {
+        let of = |(place, cancel): (i64, &Cancel)| {
+            let cancel = *cancel;
+            cancel.scope.kinds().map(move |kind| (place, kind, cancel))
+        };
+        (0..).zip(cancels).flat_map(of)
+    };
     let rows: Vec<(i64, i16, i64)> = Count {
-        places: (0..).take(cancels.len()).collect(),
-        invitation_ids: cancels.iter().map(|cancel| cancel.invitation_id).collect(),
-        sequences: cancels.iter().map(|cancel| cancel.sequence).collect(),
+        places: wanted().map(|(place, ..)| place).collect(),
+        invitation_ids: wanted().map(|(.., cancel)| cancel.invitation_id).collect(),
+        kinds: wanted().map(|(_, kind, _)| kind as i16).collect(),
+        sequences: wanted().map(|(.., cancel)| cancel.sequence).collect(),
     }
     .load(connection)?;
     let mut counts = vec![Counts::default(); cancels.len()];

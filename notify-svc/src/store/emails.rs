@@ -11,7 +11,7 @@ use jiff_diesel::ToDiesel;
 use uuid::Uuid;
 
 use super::statement::statement;
-use crate::domain::{command::Queue, email::State};
+use crate::domain::{command::Queue, email::State, kind::Kind};
 
 /// An email that is queued for the first time.
 pub(super) struct New<'a> {
@@ -26,6 +26,7 @@ statement! {
         ids: Vec<Uuid> as Array<SqlUuid>,
         invitation_ids: Vec<Uuid> as Array<SqlUuid>,
         sequences: Vec<i64> as Array<BigInt>,
+        kinds: Vec<i16> as Array<SmallInt>,
         member_ids: Vec<Uuid> as Array<SqlUuid>,
         event_times: Vec<jiff_diesel::Timestamp> as Array<Timestamptz>,
         letters: Vec<String> as Array<Text>,
@@ -33,15 +34,15 @@ statement! {
         states: Vec<i16> as Array<SmallInt>,
         now: jiff_diesel::Timestamp as Timestamptz,
     } -> BigInt =
-    "WITH wanted AS (SELECT * FROM unnest(" ids ", " invitation_ids ", " sequences ", " member_ids ", " event_times
-    ", " letters ", " message_ids ", " states ") AS wanted (id, invitation_id, sequence, member_id, event_time, \
-     letter, message_id, state)), clock AS (SELECT " now " AS now), \
-     queued AS (INSERT INTO email (id, invitation_id, sequence, member_id, event_time, letter, message_id, \
-       created_at, state, final_at) \
-       SELECT id, invitation_id, sequence, member_id, event_time, letter::json, message_id, now, state, \
+    "WITH wanted AS (SELECT * FROM unnest(" ids ", " invitation_ids ", " sequences ", " kinds ", " member_ids
+    ", " event_times ", " letters ", " message_ids ", " states ") AS wanted (id, invitation_id, sequence, kind, \
+     member_id, event_time, letter, message_id, state)), clock AS (SELECT " now " AS now), \
+     queued AS (INSERT INTO email (id, invitation_id, sequence, kind, member_id, event_time, letter, \
+       message_id, created_at, state, final_at) \
+       SELECT id, invitation_id, sequence, kind, member_id, event_time, letter::json, message_id, now, state, \
        CASE WHEN state = 1 THEN NULL ELSE now END FROM wanted, clock), \
-     waiting AS (INSERT INTO due (email_id, invitation_id, sequence, run_at) \
-       SELECT id, invitation_id, sequence, now FROM wanted, clock WHERE state = 1 RETURNING 1) \
+     waiting AS (INSERT INTO due (email_id, invitation_id, sequence, kind, run_at) \
+       SELECT id, invitation_id, sequence, kind, now FROM wanted, clock WHERE state = 1 RETURNING 1) \
      SELECT count(*) FROM waiting"
 }
 
@@ -65,6 +66,7 @@ pub(super) fn insert(
         ids: new.iter().map(|email| email.id).collect(),
         invitation_ids: new.iter().map(|email| email.queue.invitation_id).collect(),
         sequences: new.iter().map(|email| email.queue.sequence).collect(),
+        kinds: new.iter().map(|email| email.queue.kind() as i16).collect(),
         member_ids: new.iter().map(|email| email.queue.member_id).collect(),
         event_times: new
             .iter()
@@ -93,5 +95,12 @@ pub(super) fn states(connection: &mut PgConnection, ids: Vec<Uuid>) -> QueryResu
 pub(super) fn state(code: i16) -> QueryResult<State> {
     State::from_code(code).ok_or_else(|| {
         diesel::result::Error::DeserializationError(format!("no state has the code {code}").into())
+    })
+}
+
+/// The kind that a column holds.
+pub(super) fn kind(code: i16) -> QueryResult<Kind> {
+    Kind::from_code(code).ok_or_else(|| {
+        diesel::result::Error::DeserializationError(format!("no kind has the code {code}").into())
     })
 }

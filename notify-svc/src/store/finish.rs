@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{lease::Held, statement::statement};
 use crate::domain::{
     delivery::{Move, Progress},
+    kind::Kind,
     reply::Ending,
 };
 
@@ -23,6 +24,7 @@ const REPLY_CHARS: usize = 500;
 #[derive(Debug, Clone)]
 pub(crate) struct Finish {
     pub(crate) held: Held,
+    pub(crate) kind: Kind,
     pub(crate) to: Move,
     /// None where nothing was tried.
     pub(crate) ending: Option<Ending>,

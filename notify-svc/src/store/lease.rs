@@ -4,13 +4,14 @@ use std::collections::HashSet;
 
 use diesel::{
     PgConnection, QueryResult, RunQueryDsl,
-    sql_types::{Array, BigInt, Integer, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Integer, SmallInt, Timestamptz, Uuid as SqlUuid},
 };
 use jiff::Timestamp;
 use jiff_diesel::ToDiesel;
 use uuid::Uuid;
 
-use super::statement::statement;
+use super::{fences::kind_codes, statement::statement};
+use crate::domain::fence::Scope;
 
 /// A claim that a worker holds, or did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,13 +28,18 @@ statement! {
         epochs: Vec<i32> as Array<Integer>,
         worker: Uuid as SqlUuid,
         now: jiff_diesel::Timestamp as Timestamptz,
+        all_kinds: Vec<i16> as Array<SmallInt>,
+        invitation_kinds: Vec<i16> as Array<SmallInt>,
+        reminder_kinds: Vec<i16> as Array<SmallInt>,
     } -> (SqlUuid, Integer) =
     "WITH mine AS MATERIALIZED (SELECT due.email_id FROM unnest(" ids ", " epochs
     ") AS held (email_id, epoch) JOIN due USING (email_id) \
        WHERE due.lease_epoch = held.epoch AND due.phase = 1 AND due.leased_by = " worker
     " AND due.lease_until > " now
-    " AND NOT EXISTS (SELECT FROM fence WHERE fence.invitation_id = due.invitation_id \
-         AND fence.sequence > due.sequence) \
+    " AND NOT EXISTS (SELECT FROM fence WHERE fence.invitation_id = due.invitation_id AND ( \
+         fence.sequence > due.sequence AND due.kind = ANY(" all_kinds ") \
+         OR fence.invitation_sequence > due.sequence AND due.kind = ANY(" invitation_kinds ") \
+         OR fence.reminders_sequence > due.sequence AND due.kind = ANY(" reminder_kinds "))) \
        ORDER BY due.email_id FOR UPDATE OF due) \
      UPDATE due SET phase = 2 FROM mine WHERE due.email_id = mine.email_id \
      RETURNING due.email_id, due.lease_epoch"
@@ -71,12 +77,14 @@ pub(crate) fn mark(
     now: Timestamp,
 ) -> QueryResult<HashSet<Held>> {
     let (ids, epochs) = columns(held);
-    let now = now.to_diesel();
     let marked: Vec<(Uuid, i32)> = Mark {
         ids,
         epochs,
         worker,
-        now,
+        now: now.to_diesel(),
+        all_kinds: kind_codes(Scope::All),
+        invitation_kinds: kind_codes(Scope::Invitation),
+        reminder_kinds: kind_codes(Scope::Reminders),
     }
     .load(connection)?;
     Ok(marked

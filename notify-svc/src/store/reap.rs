@@ -9,18 +9,31 @@ use jiff_diesel::ToDiesel;
 use uuid::Uuid;
 
 use super::{
+    emails,
     finish::{Finish, finish},
     lease::Held,
     statement::statement,
 };
-use crate::domain::delivery::{Phase, Progress};
+use crate::domain::{
+    delivery::{Phase, Progress},
+    kind::Kind,
+};
+
+/// A claim whose lease ran out.
+#[derive(Debug)]
+pub(crate) struct Lapsed {
+    pub(crate) held: Held,
+    pub(crate) kind: Kind,
+    pub(crate) phase: Phase,
+    pub(crate) progress: Progress,
+}
 
 statement! {
     struct Expired {
         now: jiff_diesel::Timestamp as Timestamptz,
         limit: i64 as BigInt,
-    } -> (SqlUuid, Integer, SmallInt, SmallInt, Bool) =
-    "SELECT email_id, lease_epoch, phase, failures, doubted FROM due WHERE lease_until < " now
+    } -> (SqlUuid, Integer, SmallInt, SmallInt, SmallInt, Bool) =
+    "SELECT email_id, lease_epoch, kind, phase, failures, doubted FROM due WHERE lease_until < " now
     " ORDER BY email_id LIMIT " limit " FOR UPDATE SKIP LOCKED"
 }
 
@@ -29,23 +42,28 @@ pub(crate) fn reap(
     connection: &mut PgConnection,
     now: Timestamp,
     limit: i64,
-    decide: impl Fn(Held, Phase, Progress) -> Finish,
+    decide: impl Fn(&Lapsed) -> Finish,
 ) -> QueryResult<Vec<(Phase, Finish)>> {
     connection.transaction(|connection| {
-        let rows: Vec<(Uuid, i32, i16, i16, bool)> = Expired {
+        let rows: Vec<(Uuid, i32, i16, i16, i16, bool)> = Expired {
             now: now.to_diesel(),
             limit,
         }
         .load(connection)?;
         let mut reaped = Vec::with_capacity(rows.len());
-        for (email_id, epoch, phase, failures, doubted) in rows {
+        for (email_id, epoch, kind, phase, failures, doubted) in rows {
             let phase = if phase == Phase::Body as i16 {
                 Phase::Body
             } else {
                 Phase::Claimed
             };
-            let progress = Progress { failures, doubted };
-            reaped.push((phase, decide(Held { email_id, epoch }, phase, progress)));
+            let lapsed = Lapsed {
+                held: Held { email_id, epoch },
+                kind: emails::kind(kind)?,
+                phase,
+                progress: Progress { failures, doubted },
+            };
+            reaped.push((phase, decide(&lapsed)));
         }
         let finished: Vec<Finish> = reaped.iter().map(|(_, finish)| finish.clone()).collect();
         if !finished.is_empty() {

@@ -18,6 +18,7 @@ use crate::{
     domain::{
         contact::Contact,
         delivery::{Move, Policy},
+        email::Outcome,
     },
     measure,
     smtp::{Letterhead, Transport},
@@ -192,7 +193,10 @@ async fn write(database: &Database, now: Timestamp, finished: Vec<Finish>) -> Op
 fn count_outcomes(finished: &[Finish], written: &HashSet<Held>) {
     for finish in finished.iter().filter(|finish| written.contains(&finish.held)) {
         if let Move::Close(state) = finish.to {
-            measure::outcome(state);
+            measure::outcome(Outcome {
+                kind: finish.kind,
+                state,
+            });
         }
     }
 }

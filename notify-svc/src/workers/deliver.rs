@@ -106,18 +106,26 @@ async fn deliver(courier: &Courier, email: &Claimed) {
     let (to, ending) = match decided(courier, email) {
         Some(to) => (to, None),
         None => match attempt(courier, email, held).await {
-            Some(ending) => (judged(courier, email, &ending), Some(ending)),
+            Some(ending) => {
+                let (to, ending) = judged(courier, email, ending);
+                (to, Some(ending))
+            }
             None => return,
         },
     };
-    courier.finish.submit(Finish { held, to, ending }).await;
+    let finish = Finish {
+        held,
+        kind: email.kind,
+        to,
+        ending,
+    };
+    courier.finish.submit(finish).await;
 }
 
 /// The email's outcome where it does not go out at all.
 fn decided(courier: &Courier, email: &Claimed) -> Option<Move> {
-    let letter = email.letter.as_ref()?;
     let state = delivery::before_sending(
-        &letter.content,
+        email.kind,
         email.event_time,
         email.progress,
         email.fenced,
@@ -144,15 +152,18 @@ async fn attempt(courier: &Courier, email: &Claimed, held: Held) -> Option<Endin
     Some(open.send(&message).await)
 }
 
-fn judged(courier: &Courier, email: &Claimed, ending: &Ending) -> Move {
+/// Where the email goes after this end of an attempt, and what the history keeps of it.
+fn judged(courier: &Courier, email: &Claimed, ending: Ending) -> (Move, Ending) {
     let verdict = verdict(ending.step, ending.code);
     tracing::info!(
         email_id = %email.email_id, step = ?ending.step, code = ending.code, ?verdict, "attempt ended"
     );
-    delivery::after_attempt(
+    let to = delivery::after_attempt(
+        email.kind,
         email.progress,
         verdict,
         courier.duty.clock.now(),
         &courier.duty.policy,
-    )
+    );
+    (to, delivery::in_history(ending, verdict, to))
 }

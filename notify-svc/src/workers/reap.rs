@@ -12,11 +12,12 @@ use super::courier::{Courier, deadline};
 use crate::{
     domain::{
         contact,
-        delivery::{self, Move, Phase, Progress},
-        reply::{Ending, Step},
+        delivery::{self, Move, Phase},
+        email::Outcome,
+        reply::{Ending, Step, Verdict},
     },
     measure,
-    store::{self, Finish, Held},
+    store::{self, Finish, Lapsed},
 };
 
 /// Leases taken away in one transaction.
@@ -55,7 +56,7 @@ async fn reap(courier: &Courier) -> Result<usize, DatabaseError> {
     if !courier.contact().may_reap(courier.duty.lease) {
         return Ok(0);
     }
-    let decide = move |held, phase, progress| decide(held, phase, progress, now);
+    let decide = move |lapsed: &Lapsed| decide(lapsed, now);
     let work = move |connection: &mut _| {
         let reaped = store::reap(connection, now, LIMIT, decide)?;
         // Right after the commit, whether or not somebody waits for the answer still.
@@ -66,18 +67,23 @@ async fn reap(courier: &Courier) -> Result<usize, DatabaseError> {
     reaped.inspect_err(|_| courier.contact().lost())
 }
 
-fn decide(held: Held, phase: Phase, progress: Progress, now: Timestamp) -> Finish {
-    let ending = match phase {
+fn decide(lapsed: &Lapsed, now: Timestamp) -> Finish {
+    let to = delivery::after_lease(lapsed.kind, lapsed.phase, lapsed.progress, now);
+    let ending = match lapsed.phase {
         Phase::Claimed => None,
-        Phase::Body => Some(Ending {
-            step: Step::Body,
-            code: None,
-            text: "the lease ran out after the body began".to_owned(),
-        }),
+        Phase::Body => {
+            let ending = Ending {
+                step: Step::Body,
+                code: None,
+                text: "the lease ran out after the body began".to_owned(),
+            };
+            Some(delivery::in_history(ending, Verdict::Unknown, to))
+        }
     };
     Finish {
-        held,
-        to: delivery::after_lease(phase, progress, now),
+        held: lapsed.held,
+        kind: lapsed.kind,
+        to,
         ending,
     }
 }
@@ -87,6 +93,9 @@ fn record(phase: Phase, finish: &Finish) {
     let email_id = finish.held.email_id;
     tracing::warn!(%email_id, ?phase, "a lease ran out and was taken away");
     if let Move::Close(state) = finish.to {
-        measure::outcome(state);
+        measure::outcome(Outcome {
+            kind: finish.kind,
+            state,
+        });
     }
 }

@@ -3,10 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{
-    email::{Acceptance, Content},
-    reply::{Step, verdict},
-};
+use crate::domain::reply::{Step, verdict};
 
 /// What may happen to an open email.
 #[derive(Debug, Clone)]
@@ -49,44 +46,44 @@ struct Server {
     took: u32,
 }
 
-fn happen(event: &Event, progress: Progress, now: Timestamp, policy: &Policy, server: &mut Server) -> Move {
+fn happen(
+    kind: Kind,
+    event: &Event,
+    progress: Progress,
+    now: Timestamp,
+    policy: &Policy,
+    server: &mut Server,
+) -> Move {
     match *event {
         Event::Attempt { step, code, took } => {
             let verdict = verdict(step, code);
             server.unanswered += u32::from(verdict == Verdict::Unknown);
             server.took += u32::from(verdict == Verdict::Sent || (verdict == Verdict::Unknown && took));
-            after_attempt(progress, verdict, now, policy)
+            after_attempt(kind, progress, verdict, now, policy)
         }
         Event::Death { phase, took } => {
             server.unanswered += u32::from(phase == Phase::Body);
             server.took += u32::from(phase == Phase::Body && took);
-            after_lease(phase, progress, now)
+            after_lease(kind, phase, progress, now)
         }
-        Event::Cancelled => {
-            let content = Content::Acceptance(Acceptance {
-                connection_name: String::new(),
-                connection_address: String::new(),
-                connection_profile_url: String::new(),
-                total_count: 0,
-                shared_count: 0,
-                names: Vec::new(),
-            });
-            before_sending(&content, now, progress, true, now, policy)
-                .map(Move::Close)
-                .expect("a fenced email is closed")
-        }
+        Event::Cancelled => before_sending(kind, now, progress, true, now, policy)
+            .map(Move::Close)
+            .expect("a fenced email is closed"),
     }
 }
 
 proptest! {
     #[test]
-    fn an_outcome_never_lies(events in proptest::collection::vec(event(), 1..40)) {
+    fn an_outcome_never_lies(
+        kind in proptest::sample::select(Kind::ALL.to_vec()),
+        events in proptest::collection::vec(event(), 1..40),
+    ) {
         let policy = Policy { retry_delays: vec![Duration::from_secs(60); 6], initial_deadline: Duration::MAX };
         let (mut progress, mut now, mut server) = (Progress::default(), Timestamp::UNIX_EPOCH, Server::default());
         for event in &events {
-            match happen(event, progress, now, &policy, &mut server) {
-                Move::Close(State::Sent) => prop_assert!(server.took >= 1),
-                Move::Close(State::Uncertain) => prop_assert!(server.unanswered >= 1),
+            match happen(kind, event, progress, now, &policy, &mut server) {
+                Move::Close(State::Sent) => prop_assert!(server.took >= 1 || kind == Kind::Reminder && server.unanswered == 1),
+                Move::Close(State::Uncertain) => prop_assert!(server.unanswered >= 1 && kind != Kind::Reminder),
                 Move::Close(State::Cancelled | State::Expired | State::Dead) => prop_assert_eq!(server.took, 0),
                 Move::Close(State::Open) => prop_assert!(false, "open is no outcome"),
                 Move::Wait { run_at, progress: next } => {
@@ -98,7 +95,8 @@ proptest! {
                     continue;
                 }
             }
-            prop_assert!(server.took <= 2, "at most one resend");
+            let most = if kind == Kind::Reminder { 1 } else { 2 };
+            prop_assert!(server.took <= most, "at most one resend, and none of a reminder");
             return Ok(());
         }
     }

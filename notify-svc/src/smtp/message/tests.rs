@@ -3,7 +3,7 @@ use mail_parser::{HeaderValue as Parsed, MessageParser, MimeHeaders};
 use super::*;
 use crate::domain::{
     delivery::Progress,
-    email::{Content, Initial, Letter, Recipient},
+    email::{Content, Initial, Letter, Recipient, Reminder, Reply},
 };
 
 fn head() -> Letterhead {
@@ -17,11 +17,43 @@ fn head() -> Letterhead {
     }
 }
 
+fn initial(name: &str, note: &str) -> Initial {
+    Initial {
+        inviter_name: name.to_owned(),
+        note: note.to_owned(),
+        accept_url: "https://example.com/i/token".to_owned(),
+        inviter_profile_url: "https://example.com/members/ada".to_owned(),
+        inbox_url: "https://example.com/inbox/1".to_owned(),
+    }
+}
+
+fn reminder(name: &str, note: &str) -> Content {
+    Content::Reminder(Reminder {
+        invitation: initial(name, note),
+        number: 1,
+        remaining_count: 1,
+    })
+}
+
+fn reply(name: &str, text: &str) -> Content {
+    Content::Reply(Reply {
+        replier_name: name.to_owned(),
+        text: text.to_owned(),
+        invitation_url: "https://example.com/sent/1".to_owned(),
+        replier_profile_url: "https://example.com/members/ada".to_owned(),
+    })
+}
+
 fn claimed(name: &str, address: &str, note: &str) -> Claimed {
+    told(name, address, Content::Initial(initial(name, note)))
+}
+
+fn told(name: &str, address: &str, content: Content) -> Claimed {
     let email_id = Uuid::from_u128(0x0190_a8a0_5f1c_7cc3_98c4_dc0c_0c07_398f);
     Claimed {
         email_id,
         epoch: 1,
+        kind: content.kind(),
         progress: Progress::default(),
         fenced: false,
         member_id: Uuid::from_u128(7),
@@ -35,13 +67,7 @@ fn claimed(name: &str, address: &str, note: &str) -> Claimed {
                 locale: "en".to_owned(),
                 time_zone: "UTC".to_owned(),
             },
-            content: Content::Initial(Initial {
-                inviter_name: name.to_owned(),
-                note: note.to_owned(),
-                accept_url: "https://example.com/i/token".to_owned(),
-                inviter_profile_url: "https://example.com/members/ada".to_owned(),
-                inbox_url: "https://example.com/inbox/1".to_owned(),
-            }),
+            content,
         }),
     }
 }
@@ -94,16 +120,40 @@ fn no_text_of_a_member_adds_a_header() {
         "a\u{85}b",
         "=?utf-8?q?x?=",
     ] {
-        let Ok(message) = compose(&claimed(name, "bob@example.org", name), &head()) else {
-            continue;
-        };
-        let parsed = MessageParser::default().parse(&message.bytes).expect("an email");
-        for added in ["Bcc", "X"] {
-            assert!(parsed.header(added).is_none(), "{name:?} added {added}");
+        for content in [
+            Content::Initial(initial(name, name)),
+            reminder(name, name),
+            reply(name, name),
+        ] {
+            check_headers(name, &told(name, "bob@example.org", content));
         }
-        let to = parsed.to().and_then(|to| to.first()).and_then(|to| to.address());
-        assert_eq!(to, Some("bob@example.org"), "{name:?}");
-        assert_eq!(parsed.to().map(|to| to.iter().count()), Some(1), "{name:?}");
+    }
+}
+
+fn check_headers(name: &str, email: &Claimed) {
+    let Ok(message) = compose(email, &head()) else {
+        return;
+    };
+    let parsed = MessageParser::default().parse(&message.bytes).expect("an email");
+    for added in ["Bcc", "X"] {
+        assert!(parsed.header(added).is_none(), "{name:?} added {added}");
+    }
+    let to = parsed.to().and_then(|to| to.first()).and_then(|to| to.address());
+    assert_eq!(to, Some("bob@example.org"), "{name:?}");
+    assert_eq!(parsed.to().map(|to| to.iter().count()), Some(1), "{name:?}");
+}
+
+#[test]
+fn a_long_line_of_a_member_is_no_long_line_of_the_message() {
+    for text in ["x".repeat(1_900), "é".repeat(1_900)] {
+        let email = told("Ada", "bob@example.org", reply("Ada", &text));
+        let bytes = compose(&email, &head()).expect("fit").bytes;
+        // RFC 5321, section 4.5.3.1.6, without the line's end.
+        let longest = bytes.split(|byte| *byte == b'\n').map(<[u8]>::len).max();
+        assert!(longest <= Some(999), "{longest:?}");
+        let message = MessageParser::default().parse(&bytes).expect("an email");
+        let read = message.body_text(0).expect("there is one");
+        assert!(read.contains(&text), "{read}");
     }
 }
 
