@@ -2,16 +2,21 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use futures_util::Stream;
 use proto::invitations::v1::{
-    AcceptInvitationRequest, AcceptInvitationResponse, Connection, Folder, GetReceivedInvitationRequest,
-    GetSentInvitationRequest, ListConnectionsRequest, ListReceivedInvitationsRequest,
-    ListSentInvitationsRequest, Member, ReceivedInvitation, SendInvitationRequest, SendInvitationResponse,
-    SentInvitation, UpsertMembersRequest, accept_invitation_request::Target,
+    AcceptInvitationRequest, AcceptInvitationResponse, BatchSendInvitationsRequest, Connection,
+    ConnectionSummary, DeclineInvitationRequest, EraseMemberRequest, Folder, GetConnectionSummaryRequest,
+    GetReceivedInvitationRequest, GetSentInvitationRequest, IgnoreInvitationRequest, ListConnectionsRequest,
+    ListReceivedInvitationsRequest, ListRepliesRequest, ListSentInvitationsRequest, Member,
+    ReceivedInvitation, RemoveConnectionRequest, Reply, ReplyToInvitationRequest, ReplyToInvitationResponse,
+    RestoreInvitationRequest, SendInvitationRequest, SendInvitationResponse, SendInvitationResult,
+    SendInvitationStreamRequest, SendInvitationStreamResponse, SentInvitation, StopRemindersRequest,
+    UpsertMembersRequest, WithdrawInvitationRequest, accept_invitation_request::Target,
     connection_service_client::ConnectionServiceClient, invitation_service_client::InvitationServiceClient,
     member_service_client::MemberServiceClient, send_invitation_response::Outcome,
 };
 use tonic::{
-    Request, Status,
+    Code, Request, Status, Streaming,
     transport::{Channel, Endpoint},
 };
 use tonic_types::StatusExt;
@@ -55,6 +60,21 @@ pub fn member(name: &str) -> Member {
         name: name.to_owned(),
         ..Member::default()
     }
+}
+
+/// An invitation to send, with a fresh request id and neither note nor address.
+pub fn send_request(inviter: &str, recipient: &str) -> SendInvitationRequest {
+    SendInvitationRequest {
+        inviter_id: inviter.to_owned(),
+        recipient_id: recipient.to_owned(),
+        request_id: id(),
+        ..SendInvitationRequest::default()
+    }
+}
+
+/// Code and reason of a refusal.
+pub fn refusal(status: &Status) -> (Code, String) {
+    (status.code(), reason(status))
 }
 
 /// The clients of invitations-svc. Clones share one connection.
@@ -110,13 +130,7 @@ impl Invitations {
 
     /// Sends an invitation with a fresh request id and neither note nor address.
     pub async fn send(&self, inviter: &str, recipient: &str) -> Result<SendInvitationResponse, Status> {
-        self.send_with(SendInvitationRequest {
-            inviter_id: inviter.to_owned(),
-            recipient_id: recipient.to_owned(),
-            request_id: id(),
-            ..SendInvitationRequest::default()
-        })
-        .await
+        self.send_with(send_request(inviter, recipient)).await
     }
 
     /// Sends an invitation as `message` says.
@@ -161,6 +175,174 @@ impl Invitations {
             .accept_invitation(request(message))
             .await?;
         Ok(response.into_inner())
+    }
+
+    /// Replies to an invitation.
+    pub async fn reply(
+        &self,
+        recipient: &str,
+        invitation: &str,
+        text: &str,
+    ) -> Result<ReplyToInvitationResponse, Status> {
+        let message = ReplyToInvitationRequest {
+            recipient_id: recipient.to_owned(),
+            invitation_id: invitation.to_owned(),
+            text: text.to_owned(),
+            etag: String::new(),
+            request_id: id(),
+        };
+        let mut client = self.invitations.clone();
+        let response = client.reply_to_invitation(request(message)).await?;
+        Ok(response.into_inner())
+    }
+
+    /// All replies to an invitation, as one of its two sides reads them.
+    pub async fn replies(&self, member: &str, invitation: &str) -> Result<Vec<Reply>, Status> {
+        let message = ListRepliesRequest {
+            member_id: member.to_owned(),
+            invitation_id: invitation.to_owned(),
+        };
+        let response = self.invitations.clone().list_replies(request(message)).await?;
+        Ok(response.into_inner().replies)
+    }
+
+    /// Ignores an invitation. Panics where that is refused.
+    pub async fn ignore(&self, recipient: &str, invitation: &str) -> ReceivedInvitation {
+        self.move_with(Act::Ignore, recipient, invitation).await
+    }
+
+    /// Restores an invitation. Panics where that is refused.
+    pub async fn restore(&self, recipient: &str, invitation: &str) -> ReceivedInvitation {
+        self.move_with(Act::Restore, recipient, invitation).await
+    }
+
+    /// Ignores an invitation, then declines it. Panics where that is refused.
+    pub async fn decline(&self, recipient: &str, invitation: &str) -> ReceivedInvitation {
+        self.ignore(recipient, invitation).await;
+        self.move_with(Act::Decline, recipient, invitation).await
+    }
+
+    async fn move_with(&self, act: Act, recipient: &str, invitation: &str) -> ReceivedInvitation {
+        match self.act(act, recipient, invitation).await {
+            Ok(Acted::Received(invitation)) => invitation,
+            other => panic!("{act:?} is not answered so: {other:?}"),
+        }
+    }
+
+    /// Withdraws an invitation.
+    pub async fn withdraw(&self, inviter: &str, invitation: &str) -> Result<SentInvitation, Status> {
+        match self.act(Act::Withdraw, inviter, invitation).await? {
+            Acted::Sent(invitation) => Ok(invitation),
+            other => panic!("a withdrawal is not answered so: {other:?}"),
+        }
+    }
+
+    /// Does `act` with a fresh request id, whatever etag the invitation has.
+    pub async fn act(&self, act: Act, member: &str, invitation: &str) -> Result<Acted, Status> {
+        self.act_with(act, member, invitation, "", &id()).await
+    }
+
+    /// Does `act` as the member whose act it is. Acts of inviters carry no etag.
+    pub async fn act_with(
+        &self,
+        act: Act,
+        member: &str,
+        invitation: &str,
+        etag: &str,
+        request_id: &str,
+    ) -> Result<Acted, Status> {
+        let (member_id, invitation_id) = (member.to_owned(), invitation.to_owned());
+        let (etag, request_id) = (etag.to_owned(), request_id.to_owned());
+        let mut client = self.invitations.clone();
+        Ok(match act {
+            Act::Accept => {
+                let message = AcceptInvitationRequest {
+                    recipient_id: member_id,
+                    target: Some(Target::InvitationId(invitation_id)),
+                    request_id,
+                    etag,
+                };
+                Acted::Accepted(client.accept_invitation(request(message)).await?.into_inner())
+            }
+            Act::Reply => {
+                let message = ReplyToInvitationRequest {
+                    recipient_id: member_id,
+                    invitation_id,
+                    text: REPLY.to_owned(),
+                    etag,
+                    request_id,
+                };
+                Acted::Replied(client.reply_to_invitation(request(message)).await?.into_inner())
+            }
+            Act::Ignore => {
+                let message = IgnoreInvitationRequest {
+                    recipient_id: member_id,
+                    invitation_id,
+                    etag,
+                    request_id,
+                };
+                let response = client.ignore_invitation(request(message)).await?;
+                Acted::Received(response.into_inner().invitation.expect("OK carries it"))
+            }
+            Act::Restore => {
+                let message = RestoreInvitationRequest {
+                    recipient_id: member_id,
+                    invitation_id,
+                    etag,
+                    request_id,
+                };
+                let response = client.restore_invitation(request(message)).await?;
+                Acted::Received(response.into_inner().invitation.expect("OK carries it"))
+            }
+            Act::Decline => {
+                let message = DeclineInvitationRequest {
+                    recipient_id: member_id,
+                    invitation_id,
+                    etag,
+                    request_id,
+                };
+                let response = client.decline_invitation(request(message)).await?;
+                Acted::Received(response.into_inner().invitation.expect("OK carries it"))
+            }
+            Act::Withdraw => {
+                let message = WithdrawInvitationRequest {
+                    inviter_id: member_id,
+                    invitation_id,
+                    request_id,
+                };
+                let response = client.withdraw_invitation(request(message)).await?;
+                Acted::Sent(response.into_inner().invitation.expect("OK carries it"))
+            }
+            Act::StopReminders => {
+                let message = StopRemindersRequest {
+                    inviter_id: member_id,
+                    invitation_id,
+                    request_id,
+                };
+                let response = client.stop_reminders(request(message)).await?;
+                Acted::Sent(response.into_inner().invitation.expect("OK carries it"))
+            }
+        })
+    }
+
+    /// Sends many invitations in one call.
+    pub async fn batch(
+        &self,
+        requests: Vec<SendInvitationRequest>,
+    ) -> Result<Vec<SendInvitationResult>, Status> {
+        let message = BatchSendInvitationsRequest { requests };
+        let mut client = self.invitations.clone();
+        let response = client.batch_send_invitations(request(message)).await?;
+        Ok(response.into_inner().results)
+    }
+
+    /// Opens a stream of invitations to send.
+    pub async fn stream(
+        &self,
+        items: impl Stream<Item = SendInvitationStreamRequest> + Send + 'static,
+    ) -> Result<Streaming<SendInvitationStreamResponse>, Status> {
+        let mut client = self.invitations.clone();
+        Ok(client.send_invitation_stream(items).await?.into_inner())
     }
 
     /// Reads an invitation from the inviter's book.
@@ -236,4 +418,103 @@ impl Invitations {
             .await?;
         Ok(response.into_inner().connections)
     }
+
+    /// How one member sees another one's connections.
+    pub async fn summary(&self, viewer: &str, member: &str) -> Result<ConnectionSummary, Status> {
+        let message = GetConnectionSummaryRequest {
+            viewer_id: viewer.to_owned(),
+            member_id: member.to_owned(),
+        };
+        let mut client = self.connections.clone();
+        let response = client.get_connection_summary(request(message)).await?;
+        Ok(response.into_inner().summary.expect("OK carries it"))
+    }
+
+    /// Ends a connection.
+    pub async fn disconnect(&self, member: &str, other: &str) -> Result<(), Status> {
+        self.disconnect_with(member, other, &id()).await
+    }
+
+    /// Ends a connection under a request id.
+    pub async fn disconnect_with(&self, member: &str, other: &str, request_id: &str) -> Result<(), Status> {
+        let message = RemoveConnectionRequest {
+            member_id: member.to_owned(),
+            other_id: other.to_owned(),
+            request_id: request_id.to_owned(),
+        };
+        self.connections
+            .clone()
+            .remove_connection(request(message))
+            .await
+            .map(|_| ())
+    }
+
+    /// Erases a member.
+    pub async fn erase(&self, member: &str) -> Result<(), Status> {
+        let message = EraseMemberRequest {
+            member_id: member.to_owned(),
+            request_id: id(),
+        };
+        self.members
+            .clone()
+            .erase_member(request(message))
+            .await
+            .map(|_| ())
+    }
+}
+
+/// What one of the two sides does with an invitation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// As the recipient.
+    Accept,
+    /// As the recipient, with [`REPLY`].
+    Reply,
+    /// As the recipient.
+    Ignore,
+    /// As the recipient.
+    Restore,
+    /// As the recipient, without ignoring first.
+    Decline,
+    /// As the inviter.
+    Withdraw,
+    /// As the inviter.
+    StopReminders,
+}
+
+/// The text of [`Act::Reply`].
+pub const REPLY: &str = "Where do we know each other from?";
+
+impl Act {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Accept,
+        Self::Reply,
+        Self::Ignore,
+        Self::Restore,
+        Self::Decline,
+        Self::Withdraw,
+        Self::StopReminders,
+    ];
+
+    /// Whose act it is.
+    pub fn of<T>(self, inviter: T, recipient: T) -> T {
+        match self {
+            Self::Accept | Self::Reply | Self::Ignore | Self::Restore | Self::Decline => recipient,
+            Self::Withdraw | Self::StopReminders => inviter,
+        }
+    }
+}
+
+/// How an act is answered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Acted {
+    /// Accept.
+    Accepted(AcceptInvitationResponse),
+    /// Reply.
+    Replied(ReplyToInvitationResponse),
+    /// Ignore, restore and decline: the invitation as the recipient sees it.
+    Received(ReceivedInvitation),
+    /// Withdraw and stop reminders: the invitation as the inviter sees it.
+    Sent(SentInvitation),
 }

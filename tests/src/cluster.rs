@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use diesel::{Connection, PgConnection, connection::SimpleConnection};
+use diesel::{Connection, PgConnection, RunQueryDsl, connection::SimpleConnection, sql_query};
 use rustix::process::{Pid, Signal, kill_process};
 
 pub use self::error::ClusterError;
@@ -45,6 +45,31 @@ impl TestDatabase {
     pub fn connect(&self) -> PgConnection {
         PgConnection::establish(&self.url).expect("the test's Postgres runs")
     }
+
+    /// Every row of every table as text: a line each, the table's name first.
+    pub fn dump(&self) -> String {
+        let mut connection = self.connect();
+        let mut lines = |query: &str| -> Vec<Line> {
+            sql_query(query)
+                .load(&mut connection)
+                .expect("the test's Postgres answers")
+        };
+        let tables = lines("SELECT relname::text AS line FROM pg_stat_user_tables ORDER BY 1");
+        let rows = tables.iter().flat_map(|table| {
+            let table = &table.line;
+            lines(&format!(
+                "SELECT '{table}' || E'\\t' || t::text AS line FROM \"{table}\" t"
+            ))
+        });
+        rows.map(|row| row.line).collect::<Vec<String>>().join("\n")
+    }
+}
+
+/// A line of text that a query makes.
+#[derive(diesel::QueryableByName)]
+struct Line {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    line: String,
 }
 
 /// An empty database in the cluster that the tests of this process share. `hint` becomes part of its name.
@@ -235,11 +260,21 @@ impl Cluster {
         );
     }
 
-    /// Kills the server (SIGKILL to the postmaster), as a crash would. [`Cluster::start`] then recovers.
+    /// Kills the server (SIGKILL to the postmaster), as a crash would, and waits for its sessions, which go on for a
+    /// moment until they notice. [`Cluster::start`] then recovers.
     pub fn kill(&self) {
         if let Some(mut server) = self.lock().take() {
+            let sessions = children(server.id());
             server.kill().expect("a child can be killed");
             server.wait().expect("a child can be waited for");
+            let is_left = |pid: &u32| Path::new(&format!("/proc/{pid}")).exists();
+            for _ in 0..1_000 {
+                if !sessions.iter().any(is_left) {
+                    return;
+                }
+                thread::sleep(Duration::from_millis(10));
+            }
+            panic!("sessions of a killed server go on");
         }
     }
 
@@ -358,4 +393,20 @@ fn wait_until(patience: Duration, mut done: impl FnMut() -> bool) -> bool {
         thread::sleep(Duration::from_millis(10));
     }
     done()
+}
+
+/// The processes whose parent is `pid`.
+fn children(pid: u32) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_child = |id: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // The name, in parentheses, may hold spaces; state and parent follow it.
+        let parent = stat
+            .rsplit(')')
+            .next()
+            .and_then(|rest| rest.split_whitespace().nth(1));
+        parent == Some(&pid.to_string())
+    };
+    ids.filter(is_child).collect()
 }

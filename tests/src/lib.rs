@@ -11,6 +11,7 @@ pub mod guardian;
 pub mod http;
 pub mod local;
 pub mod mail;
+pub mod operators;
 pub mod ports;
 pub mod processes;
 pub mod smtp_sink;

@@ -8,7 +8,7 @@ use proto::invitations::v1::{
     accept_invitation_request::Target,
 };
 use tests::{
-    clients::{Invitations, id, member, reason},
+    clients::{Invitations, id, member, reason, send_request},
     local::Local,
 };
 use tonic::{Code, Status};
@@ -103,7 +103,7 @@ async fn wrong_ids_are_named_in_every_rpc() {
             .accept_invitation(AcceptInvitationRequest {
                 recipient_id: wrong(),
                 target: Some(Target::InvitationId(wrong())),
-                request_id: String::new(),
+                ..Default::default()
             })
             .await;
         assert_eq!(
@@ -182,7 +182,7 @@ async fn wrong_members_are_named_and_none_of_their_call_is_stored() {
             change(&|member| member.time_zone = time_zone.to_owned()),
         ));
     }
-    for policy in [-1, 3, i32::MAX] {
+    for policy in [-1, 4, i32::MAX] {
         cases.push((
             "invitation_policy",
             change(&|member| member.invitation_policy = policy),
@@ -398,7 +398,7 @@ async fn pages_follow_each_other_and_their_tokens_fit_nowhere_else() {
     assert_eq!(fields(&other_filter.expect_err("another filter")), ["page_token"]);
     let other_list = list(&people[6], 1, inbox.next_page_token).await;
     assert_eq!(fields(&other_list.expect_err("another list")), ["page_token"]);
-    for folder in [-1, 3, i32::MAX] {
+    for folder in [-1, 4, i32::MAX] {
         assert_eq!(
             fields(&received(folder, String::new()).await.expect_err("no such folder")),
             ["folder"]
@@ -439,15 +439,21 @@ async fn an_oversized_message_is_refused_and_the_connection_goes_on() {
     let local = Local::start("oversized", &[]).await;
     let clients = local.clients();
     let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
-    let message = SendInvitationRequest {
-        note: "x".repeat(1 << 20),
-        ..Default::default()
+    let message = |bytes: usize| SendInvitationRequest {
+        note: "x".repeat(bytes),
+        ..send_request(&ada, &ben)
     };
-    let status = clients.send_with(message).await.expect_err("a megabyte");
+    let status = clients.send_with(message(1 << 20)).await.expect_err("a megabyte");
+    assert_eq!(fields(&status), ["note"]);
+    let status = clients
+        .send_with(message(5 << 20))
+        .await
+        .expect_err("more than a batch");
     assert_eq!(
         (status.code(), &*reason(&status)),
         (Code::OutOfRange, "REQUEST_TOO_LARGE")
     );
+    assert_eq!(local.spent(&ada), 0);
     clients.invite(&ada, &ben).await;
 }
 

@@ -155,7 +155,7 @@ async fn a_transition_that_notify_refuses_for_good_is_put_aside_and_sent_once_me
         clients.invite(&ada, recipient).await;
     }
     let mut database = system.invitations_database.connect();
-    let spoil = format!("UPDATE outbox SET note = repeat('x', 5000) WHERE recipient_id = '{ben}'");
+    let spoil = format!("UPDATE outbox SET text = repeat('x', 5000) WHERE recipient_id = '{ben}'");
     sql_query(spoil).execute(&mut database).expect("spoilt");
     system.notify.restart().await;
     let end = Instant::now() + PATIENCE;
@@ -172,11 +172,12 @@ async fn a_transition_that_notify_refuses_for_good_is_put_aside_and_sent_once_me
         "the others are not held up"
     );
 
-    sql_query("UPDATE outbox_dead SET note = ''")
+    sql_query("UPDATE outbox_dead SET text = ''")
         .execute(&mut database)
         .expect("mended");
-    let again = "WITH again AS (DELETE FROM outbox_dead RETURNING *) INSERT INTO outbox \
-                 SELECT lane, invitation_id, sequence, event, inviter_id, recipient_id, note, happened_at, now() FROM again";
+    let again = "WITH again AS (DELETE FROM outbox_dead RETURNING *) INSERT INTO outbox (lane, invitation_id, sequence, \
+                 event, inviter_id, recipient_id, text, number, happened_at, due_at) SELECT lane, invitation_id, \
+                 sequence, event, inviter_id, recipient_id, text, number, happened_at, now() FROM again";
     sql_query(again)
         .execute(&mut database)
         .expect("the line that the README gives");

@@ -39,8 +39,9 @@ pub fn answer(answering: &Answering, facts: &Facts, moment: Moment) -> Decision 
     }
     match (facts.invitation.standing(is_open), &answering.answer) {
         (Barred | Withdrawn | Void, _) => Decision::refused(Refusal::InvitationNotFound),
-        _ if has_changed => Decision::refused(Refusal::EtagMismatch),
+        // Before the etag: it changes when a worker notes the expiry, which makes no difference to anybody.
         (Expired, _) => Decision::refused(Refusal::InvitationExpired),
+        _ if has_changed => Decision::refused(Refusal::EtagMismatch),
         (Accepted, Accept) => in_effect(received),
         (Accepted, Reply(_) | Ignore | Restore | Decline) => Decision::refused(Refusal::InvitationClosed),
         (Declined, Accept | Reply(_) | Ignore | Restore) => Decision::refused(Refusal::InvitationDeclined),

@@ -15,6 +15,10 @@ use crate::{
     store::connections::Summary,
 };
 
+/// Before every expiry. The answer to an act shows the invitation as it was decided, also when it is told again after
+/// its time ran out; the rules have judged the time already.
+pub(super) const AS_DECIDED: Timestamp = Timestamp::MIN;
+
 /// As the inviter sees it; none where it has vanished.
 pub(super) fn sent(row: &Sent, now: Timestamp) -> Option<pb::SentInvitation> {
     let state = row.state(now)?;

@@ -242,20 +242,21 @@ fn plain_transaction(members: u64) -> String {
          BEGIN;\n\
          SELECT outcome FROM request WHERE request_id = {a} AND client = 'pgbench';\n\
          SELECT member_id, invitation_policy, email FROM member WHERE member_id IN ({a}, {b});\n\
-         SELECT version, sends, lifetime_sends FROM account WHERE member_id = {a} FOR UPDATE;\n\
+         SELECT version, sends, lifetime_sends, outstanding, connections, restriction FROM account WHERE member_id = {a} FOR UPDATE;\n\
          SELECT version, connected_at, open_id, open_until, lo_sends, hi_sends FROM pair \
            WHERE lo = least({a}, {b}) AND hi = greatest({a}, {b}) FOR UPDATE;\n\
          UPDATE account SET version = version + 1, sends = sends || '\\x000001a207481696', \
-           lifetime_sends = lifetime_sends + 1 WHERE member_id = {a};\n\
+           lifetime_sends = lifetime_sends + 1, outstanding = outstanding + 1 WHERE member_id = {a};\n\
          INSERT INTO pair (lo, hi, version, open_id, open_from_lo, open_until, lo_sends, hi_sends) \
            SELECT least({a}, {b}), greatest({a}, {b}), 1, {a}, true, now(), '\\x000001a207481696', '' WHERE :a <> :b \
            ON CONFLICT (lo, hi) DO UPDATE SET version = pair.version + 1;\n\
          INSERT INTO sent (inviter_id, id, recipient_id, note, lifecycle, sent_at, expires_at) \
            VALUES ({a}, gen_random_uuid(), {b}, '', 1, now(), now());\n\
          INSERT INTO received (recipient_id, id, inviter_id, note, lifecycle, folder, sequence, sent_at, expires_at, \
-           emailed_at, reminders) VALUES ({b}, gen_random_uuid(), {a}, '', 1, 1, 1, now(), now(), now(), true);\n\
-         INSERT INTO outbox (lane, invitation_id, sequence, event, inviter_id, recipient_id, note, happened_at, due_at) \
-           VALUES (1, gen_random_uuid(), 1, 1, {a}, {b}, '', now(), now());\n\
+           emailed_at, reminders, reminders_left, due_at) \
+           VALUES ({b}, gen_random_uuid(), {a}, '', 1, 1, 1, now(), now(), now(), true, 2, now());\n\
+         INSERT INTO outbox (lane, invitation_id, sequence, event, inviter_id, recipient_id, text, pair_version, \
+           happened_at, due_at, unfed) VALUES (1, gen_random_uuid(), 1, 1, {a}, {b}, '', 1, now(), now(), true);\n\
          INSERT INTO request (request_id, client, fingerprint, outcome, subject, decided_at, until) \
            VALUES (gen_random_uuid(), 'pgbench', '\\x00112233445566778899aabbccddeeff', 1, {a}, now(), now());\n\
          COMMIT;\n"

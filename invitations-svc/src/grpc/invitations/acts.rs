@@ -76,7 +76,7 @@ impl Asked {
         violations.into_result(DOMAIN, ())?;
         let act = Act::Answer(Answering { target, seen, answer });
         match self.decide(rooms, key, act).await? {
-            Answer::Received(row) => shown(views::received(&row, rooms.clock.now())),
+            Answer::Received(row) => shown(views::received(&row, views::AS_DECIDED)),
             _ => Err(errors::wrong_answer()),
         }
     }
@@ -100,7 +100,7 @@ impl Asked {
         let key = self.key(&mut violations, request_id, request);
         violations.into_result(DOMAIN, ())?;
         match self.decide(rooms, key, Act::Recall(recall)).await? {
-            Answer::Sent(row) => shown(views::sent(&row, rooms.clock.now())),
+            Answer::Sent(row) => shown(views::sent(&row, views::AS_DECIDED)),
             _ => Err(errors::wrong_answer()),
         }
     }
@@ -140,7 +140,7 @@ pub(super) async fn accept(
     };
     let at = row.closed_at.ok_or_else(errors::wrong_answer)?;
     Ok(Response::new(pb::AcceptInvitationResponse {
-        invitation: Some(shown(views::received(&row, rooms.clock.now()))?),
+        invitation: Some(shown(views::received(&row, views::AS_DECIDED))?),
         connection: Some(views::connection(row.recipient_id, row.inviter_id, at)),
     }))
 }
@@ -171,7 +171,7 @@ pub(super) async fn reply(
         return Err(errors::wrong_answer());
     };
     Ok(Response::new(pb::ReplyToInvitationResponse {
-        invitation: Some(shown(views::received(&row, rooms.clock.now()))?),
+        invitation: Some(shown(views::received(&row, views::AS_DECIDED))?),
         reply: Some(views::reply(&reply)),
     }))
 }

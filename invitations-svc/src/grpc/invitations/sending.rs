@@ -52,7 +52,7 @@ impl Sending {
         use pb::send_invitation_response::Outcome;
         let outcome = match answer {
             Answer::Sent(sent) => {
-                let sent = views::sent(&sent, self.rooms.clock.now());
+                let sent = views::sent(&sent, views::AS_DECIDED);
                 Outcome::Invitation(sent.ok_or_else(errors::wrong_answer)?)
             }
             Answer::Connected(connected) => Outcome::Connection(views::connection(

@@ -1,0 +1,217 @@
+//! Erasing a member: what they wrote goes, what was open vanishes, what they caused stays as a count.
+
+use proto::invitations::v1::{
+    AuditAction, Folder, Limit, Member, SendInvitationRequest, send_invitation_response::Outcome,
+};
+use tests::{
+    clients::{Act, Invitations, id, member, reason},
+    local::Local,
+    operators::{Operators, used},
+};
+use tonic::{Code, Status};
+
+const NOTE: &str = "Kilroy was here";
+
+async fn noted(clients: &Invitations, inviter: &str, recipient: &str) -> String {
+    let message = SendInvitationRequest {
+        inviter_id: inviter.to_owned(),
+        recipient_id: recipient.to_owned(),
+        note: NOTE.to_owned(),
+        ..SendInvitationRequest::default()
+    };
+    match clients.send_with(message).await.expect("sent").outcome {
+        Some(Outcome::Invitation(invitation)) => invitation.invitation_id,
+        other => panic!("not an invitation: {other:?}"),
+    }
+}
+
+fn not_found<T: std::fmt::Debug>(result: Result<T, Status>) {
+    let status = result.expect_err("it is gone");
+    assert_eq!(status.code(), Code::NotFound, "{}", reason(&status));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_erased_member_had_open_vanishes_for_both_sides() {
+    let local = Local::start("erase_open", &[]).await;
+    let clients = local.clients();
+    let people = clients.crowd(5).await;
+    let [ada, ben, cleo, dan, eve] = [0, 1, 2, 3, 4].map(|number: usize| people[number].as_str());
+    let to_ben = noted(&clients, ada, ben).await;
+    let ignored = noted(&clients, ada, cleo).await;
+    clients.ignore(cleo, &ignored).await;
+    let from_dan = noted(&clients, dan, ada).await;
+    clients.decline(ada, &from_dan).await;
+    let with_eve = noted(&clients, ada, eve).await;
+    clients.accept(eve, &with_eve).await.expect("accepted");
+
+    clients.erase(ada).await.expect("erased");
+    clients.erase(ada).await.expect("OK also where it is done");
+    for (reader, invitation) in [(ben, &to_ben), (cleo, &ignored)] {
+        not_found(clients.received(reader, invitation).await);
+        not_found(clients.act(Act::Accept, reader, invitation).await);
+    }
+    not_found(clients.sent(dan, &from_dan).await);
+    not_found(clients.act(Act::Withdraw, dan, &from_dan).await);
+    assert!(
+        clients
+            .folder(ben, Folder::Inbox)
+            .await
+            .expect("listed")
+            .is_empty()
+    );
+    assert!(clients.outbox(dan).await.expect("listed").is_empty());
+    assert!(clients.connections(eve).await.expect("listed").is_empty());
+    for (inviter, recipient) in [(ada, ben), (ben, ada)] {
+        let status = clients
+            .send(inviter, recipient)
+            .await
+            .expect_err("nobody is there");
+        assert_eq!(reason(&status), "MEMBER_NOT_FOUND");
+    }
+    assert_eq!(
+        local.count("SELECT count(*) FROM member WHERE name = 'Member 0'"),
+        0
+    );
+    let texts = "SELECT (SELECT count(*) FROM sent WHERE note <> '' AND inviter_id = $) \
+                 + (SELECT count(*) FROM received WHERE note <> '' AND inviter_id = $) AS count";
+    assert_eq!(local.count(&texts.replace('$', &format!("'{ada}'"))), 0);
+
+    let operators = Operators::at(local.grpc());
+    for (member, outstanding) in [(dan, 0), (eve, 0)] {
+        let account = operators.account(member).await.expect("there is one");
+        assert_eq!(used(&account, Limit::Outstanding).0, outstanding);
+        assert_eq!(used(&account, Limit::Connections).0, 0);
+    }
+    assert_eq!(
+        operators.account(dan).await.expect("there is one").strike_count,
+        1,
+        "what they caused stays as a count"
+    );
+    let audit = operators.audit(ada).await.expect("listed");
+    assert_eq!(audit.len(), 1, "once");
+    assert_eq!(audit[0].action(), AuditAction::Erased);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erased_member_s_replies_and_address_are_nowhere() {
+    let local = Local::start("erase_texts", &[]).await;
+    let clients = local.clients();
+    let ben = Member {
+        name: "Bartholomew".to_owned(),
+        email: "bartholomew@example.com".to_owned(),
+        ..member("Ben")
+    };
+    clients.upsert(vec![ben.clone()]).await.expect("taken");
+    let [ada] = clients.new_members(["Ada"]).await;
+    let invitation = noted(&clients, &ada, &ben.member_id).await;
+    clients
+        .reply(&ben.member_id, &invitation, "zanzibar")
+        .await
+        .expect("replied");
+    clients
+        .accept(&ben.member_id, &invitation)
+        .await
+        .expect("accepted");
+    clients.erase(&ben.member_id).await.expect("erased");
+    let dump = local.database.dump();
+    for word in ["zanzibar", "bartholomew", "Bartholomew"] {
+        let places: Vec<&str> = dump.lines().filter(|line| line.contains(word)).collect();
+        // What waits for notify-svc goes with its delivery, which does not happen here.
+        let places: Vec<&&str> = places
+            .iter()
+            .filter(|line| !line.starts_with("outbox\t"))
+            .collect();
+        assert!(places.is_empty(), "{word}: {places:?}");
+    }
+    let replies = clients.replies(&ada, &invitation).await.expect("listed");
+    assert_eq!(replies.iter().map(|reply| &*reply.text).collect::<Vec<_>>(), [""]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_who_is_made_known_again_begins_anew_with_their_account() {
+    let local = Local::start("erase_again", &[]).await;
+    let clients = local.clients();
+    let ada = member("Ada");
+    let [ben, cleo] = clients.new_members(["Ben", "Cleo"]).await;
+    clients.upsert(vec![ada.clone()]).await.expect("taken");
+    let invitation = noted(&clients, &ada.member_id, &ben).await;
+    clients.erase(&ada.member_id).await.expect("erased");
+    clients.upsert(vec![ada.clone()]).await.expect("taken");
+    not_found(clients.received(&ben, &invitation).await);
+    clients.invite(&ada.member_id, &cleo).await;
+    assert_eq!(local.spent(&ada.member_id), 2);
+    local.execute("UPDATE erasure SET asked_at = asked_at - interval '1 hour'");
+    for _ in 0..200 {
+        if local.count("SELECT count(*) FROM erasure") == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(
+        local.count("SELECT count(*) FROM erasure"),
+        0,
+        "the worker comes to an end"
+    );
+    assert_eq!(
+        clients.folder(&cleo, Folder::Inbox).await.expect("listed").len(),
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn erasing_beside_anything_leaves_nothing_open() {
+    const ROUNDS: usize = 30;
+    let local = Local::start("erase_races", &[]).await;
+    let clients = local.clients();
+    let mut erased = Vec::new();
+    for _ in 0..ROUNDS {
+        let people = clients.crowd(4).await;
+        let to_ben = clients.invite(&people[0], &people[1]).await.invitation_id;
+        let from_cleo = clients.invite(&people[2], &people[0]).await.invitation_id;
+        let (ada, ben, cleo, dan) = (&people[0], &people[1], &people[2], &people[3]);
+        let done = tokio::join!(
+            clients.erase(ada),
+            clients.act(Act::Accept, ben, &to_ben),
+            clients.act(Act::Withdraw, cleo, &from_cleo),
+            clients.send(dan, ada),
+            clients.send(ada, dan),
+            clients.act(Act::Ignore, ada, &from_cleo),
+        );
+        done.0.expect("erased");
+        erased.push(ada.clone());
+    }
+    // The worker looks once more after whatever was decided just before.
+    local.execute("UPDATE erasure SET asked_at = asked_at - interval '1 hour'");
+    for _ in 0..400 {
+        if local.count("SELECT count(*) FROM erasure") == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let of_erased = |table: &str, column: &str, rest: &str| {
+        let ids: Vec<String> = erased.iter().map(|id| format!("'{id}'")).collect();
+        let query = format!(
+            "SELECT count(*) FROM {table} WHERE {column} IN ({}) {rest}",
+            ids.join(",")
+        );
+        local.count(&query)
+    };
+    for (table, column) in [
+        ("sent", "inviter_id"),
+        ("sent", "recipient_id"),
+        ("received", "recipient_id"),
+    ] {
+        assert_eq!(
+            of_erased(table, column, "AND lifecycle = 1"),
+            0,
+            "{table}.{column}"
+        );
+    }
+    assert_eq!(of_erased("connection", "member_id", ""), 0);
+    assert_eq!(of_erased("connection", "other_id", ""), 0);
+    let counters = "SELECT count(*) FROM account a WHERE \
+        outstanding <> (SELECT count(*) FROM sent s WHERE s.inviter_id = a.member_id AND s.lifecycle = 1) \
+        OR connections <> (SELECT count(*) FROM connection c WHERE c.member_id = a.member_id)";
+    assert_eq!(local.count(counters), 0, "counters tell what the tables hold");
+    not_found(clients.sent(&id(), &id()).await);
+}
