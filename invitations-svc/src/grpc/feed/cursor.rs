@@ -185,6 +185,16 @@ mod tests {
         assert_eq!(length(Audience::Service, 0), length(MEMBER, i64::from(u32::MAX)));
     }
 
+    #[test]
+    fn a_cursor_tells_nothing_not_even_that_nothing_moved() {
+        let texts = [1, 1, 2].map(|position| cursor(MEMBER, 5, position).seal(&keys()));
+        for (one, other) in [(0, 1), (0, 2), (1, 2)] {
+            let both = texts[one].bytes().zip(texts[other].bytes());
+            let same = both.filter(|(one, other)| one == other).count();
+            assert!(same < 40, "{same} of {} characters are the same", texts[0].len());
+        }
+    }
+
     fn check(cursor: Option<Cursor>, audience: Audience, now: i64, expected: Result<(i64, i64), TooOld>) {
         let head = |lane| Head {
             lane,

@@ -106,7 +106,7 @@ impl QueryFragment<Pg> for Unfed<'_> {
         // Pair by pair, so that the limit cuts between two versions of one pair at most, and which pairs come first
         // depends on their members' ids only. The rows are locked in the order in which the relay locks them.
         out.push_sql(
-            "WITH some AS MATERIALIZED (SELECT lane, invitation_id, sequence FROM outbox WHERE lane = ",
+            "WITH chosen AS MATERIALIZED (SELECT lane, invitation_id, sequence FROM outbox WHERE lane = ",
         );
         out.push_bind_param::<SmallInt, _>(self.lane)?;
         out.push_sql(
@@ -116,8 +116,8 @@ impl QueryFragment<Pg> for Unfed<'_> {
         out.push_bind_param::<BigInt, _>(self.limit)?;
         out.push_sql(
             ") SELECT o.invitation_id, o.sequence, o.inviter_id, o.recipient_id, o.pair_version, o.happened_at \
-             FROM some s JOIN outbox o \
-             ON o.lane = s.lane AND o.invitation_id = s.invitation_id AND o.sequence = s.sequence \
+             FROM chosen c JOIN outbox o \
+             ON o.lane = c.lane AND o.invitation_id = c.invitation_id AND o.sequence = c.sequence \
              ORDER BY o.lane, o.invitation_id, o.sequence FOR UPDATE OF o",
         );
         Ok(())
