@@ -13,7 +13,7 @@ use super::{jittered, within};
 use crate::store::feed::{self, Head, Positions};
 
 /// Transitions that get positions in one transaction.
-const SET: i64 = 1_000;
+const SET: i64 = 5_000;
 
 /// Longest time for one piece of database work.
 const CALL: Duration = Duration::from_secs(5);
