@@ -13,6 +13,7 @@ pub mod local;
 pub mod mail;
 pub mod ports;
 pub mod processes;
+pub mod races;
 pub mod smtp_sink;
 pub mod system;
 
