@@ -205,10 +205,24 @@ mod tests {
 
     #[test]
     fn every_rule_is_told_with_its_number() {
-        let given = ["x", "--database-url", "postgres:///x", "--link-keys", "k", "--quota-day", "7"];
+        let given = [
+            "x",
+            "--database-url",
+            "postgres:///x",
+            "--link-keys",
+            "k",
+            "--quota-day",
+            "7",
+        ];
         let told = rules(&crate::config::Config::command().get_matches_from(given));
-        assert!(told.contains("--quota-day 7\n    Sends of one inviter in any 24 hours"), "{told}");
-        assert!(told.contains("--restriction-ladder email:7,suspend:7,suspend:30,suspend\n"), "{told}");
+        assert!(
+            told.contains("--quota-day 7\n    Sends of one inviter in any 24 hours"),
+            "{told}"
+        );
+        assert!(
+            told.contains("--restriction-ladder email:7,suspend:7,suspend:30,suspend\n"),
+            "{told}"
+        );
     }
 
     #[test]

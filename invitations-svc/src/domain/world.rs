@@ -191,6 +191,7 @@ impl World {
     pub(super) fn disconnect(&mut self, member_id: Uuid, other_id: Uuid) -> Result<Answer, Refusal> {
         let entropy = self.draw();
         self.act(Act::Disconnect(Disconnect {
+            because: crate::domain::command::Ending::Removed,
             member_id,
             other_id,
             entropy,

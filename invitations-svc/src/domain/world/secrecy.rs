@@ -185,6 +185,7 @@ fn act_of(world: &mut World, step: &Step) -> Option<Act> {
         Step::Send(from, to, address) => Some(Act::Send(world.a_send(*from, *to, *address))),
         Step::Recall(what) => invitation(world).map(|id| world.recalling(id, *what)),
         Step::Disconnect(member_id) => Some(Act::Disconnect(Disconnect {
+            because: crate::domain::command::Ending::Removed,
             member_id: *member_id,
             other_id: if *member_id == ADA { BEN } else { ADA },
             entropy: world.draw(),

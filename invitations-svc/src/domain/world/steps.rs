@@ -157,6 +157,7 @@ impl World {
                 Some(self.recalling(id, *what))
             }
             Step::Disconnect(member_id, other_id) => Some(Act::Disconnect(Disconnect {
+                because: crate::domain::command::Ending::Removed,
                 member_id: *member_id,
                 other_id: *other_id,
                 entropy: self.draw(),

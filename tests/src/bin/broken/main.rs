@@ -29,9 +29,14 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("the workspace")?;
     let workshop = Workshop::new(source)?;
-    let chosen: Vec<&Case> = CASES.iter().filter(|case| case.name.contains(&args.name)).collect();
+    let chosen: Vec<&Case> = CASES
+        .iter()
+        .filter(|case| case.name.contains(&args.name))
+        .collect();
     ensure!(!chosen.is_empty(), "no case has {:?} in its name", args.name);
     let mut failures = Vec::new();
     for (number, case) in chosen.iter().enumerate() {
@@ -74,7 +79,14 @@ impl Workshop {
         if !workshop.target.exists() {
             fs::create_dir_all(&workshop.target)?;
             let copy = ["cp", "-a", "--reflink=auto"].map(str::to_owned);
-            run(&home, &copy, &[built.display().to_string(), format!("{}/", workshop.target.display())])?;
+            run(
+                &home,
+                &copy,
+                &[
+                    built.display().to_string(),
+                    format!("{}/", workshop.target.display()),
+                ],
+            )?;
         }
         let _ = fs::remove_dir_all(&workshop.tree);
         fs::create_dir_all(&workshop.tree)?;
@@ -93,7 +105,12 @@ impl Workshop {
         let file = self.tree.join(case.file);
         let sound = fs::read_to_string(&file).with_context(|| case.file.to_owned())?;
         let places = sound.matches(case.find).count();
-        ensure!(places == 1, "{} has {places} places that are {:?}", case.file, case.find);
+        ensure!(
+            places == 1,
+            "{} has {places} places that are {:?}",
+            case.file,
+            case.find
+        );
         fs::write(&file, sound.replace(case.find, case.replace))?;
         let seen = self.see(case, verbose);
         fs::write(&file, sound)?;
@@ -102,8 +119,14 @@ impl Workshop {
 
     fn see(&self, case: &Case, verbose: bool) -> anyhow::Result<()> {
         if case.package == "tests" {
-            let built = self.cargo(&["build", "--workspace", "--bins", "--locked"]).output()?;
-            ensure!(built.status.success(), "it does not compile:\n{}", String::from_utf8_lossy(&built.stderr));
+            let built = self
+                .cargo(&["build", "--workspace", "--bins", "--locked"])
+                .output()?;
+            ensure!(
+                built.status.success(),
+                "it does not compile:\n{}",
+                String::from_utf8_lossy(&built.stderr)
+            );
         }
         let mut words = vec!["test", "--locked", "-p", case.package];
         words.extend(case.target);
