@@ -17,6 +17,7 @@ pub mod processes;
 pub mod races;
 pub mod smtp_sink;
 pub mod system;
+pub mod transcript;
 
 // Brings the libpq that diesel links.
 use shell as _;

@@ -7,7 +7,7 @@
 //! The worlds are members of one service with a clock that stands still between two steps. No program reaches the fifth
 //! strike: what a restriction shows is no secret.
 
-use std::{collections::HashMap, fmt::Write};
+use std::fmt::Write;
 
 use jiff::SignedDuration;
 use proto::invitations::v1::{
@@ -21,8 +21,8 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use tests::{
     clients::{Act, Invitations, id, member, reason},
     local::Local,
+    transcript::{Names, shown},
 };
-use tonic::{Response, Status};
 
 /// Members whom the inviter invites; fewer than the strikes that restrict.
 const RECIPIENTS: usize = 4;
@@ -217,59 +217,6 @@ struct World {
     names: Names,
     /// Whether the program has come to what a world may show under `refuse`.
     refused: bool,
-}
-
-/// Ids and tokens, numbered as they appear.
-#[derive(Default)]
-struct Names(HashMap<String, usize>);
-
-impl Names {
-    fn of(&mut self, opaque: &str) -> String {
-        let next = self.0.len();
-        let number = self.0.entry(opaque.to_owned()).or_insert(next);
-        format!("<{number}, {} bytes>", opaque.len())
-    }
-
-    /// `text` with every UUID replaced by its number.
-    fn without_ids(&mut self, text: &str) -> String {
-        let mut out = String::new();
-        let mut rest = text;
-        while let Some(at) = (0..rest.len()).find(|at| is_uuid(rest.get(*at..at + 36))) {
-            out.push_str(&rest[..at]);
-            out.push_str(&self.of(&rest[at..at + 36]));
-            rest = &rest[at + 36..];
-        }
-        out.push_str(rest);
-        out
-    }
-}
-
-fn is_uuid(text: Option<&str>) -> bool {
-    text.is_some_and(|text| {
-        text.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
-    })
-}
-
-/// Everything of an answer that a caller can tell from another, the moment of its sending left out.
-fn shown<T: std::fmt::Debug>(answer: &Result<Response<T>, Status>) -> String {
-    let metadata = |metadata: &tonic::metadata::MetadataMap| {
-        let mut metadata = metadata.clone();
-        metadata.remove("date");
-        format!("{metadata:?}")
-    };
-    match answer {
-        Ok(response) => format!("{:?} {}", response.get_ref(), metadata(response.metadata())),
-        Err(status) => format!(
-            "{:?} {:?} {:?} {}",
-            status.code(),
-            status.message(),
-            status.details(),
-            metadata(status.metadata())
-        ),
-    }
 }
 
 impl World {
@@ -792,15 +739,4 @@ async fn a_thousand_more_programs_tell_nothing_either() {
     for seed in first..first + 1_000 {
         check(&local, seed, false).await;
     }
-}
-
-#[test]
-fn opaque_words_are_numbered_as_they_appear() {
-    let mut names = Names::default();
-    let (one, two) = (id(), id());
-    assert_eq!(
-        names.without_ids(&format!("é{one} {two}-{one}x")),
-        "é<0, 36 bytes> <1, 36 bytes>-<0, 36 bytes>x"
-    );
-    assert_eq!(names.without_ids(&one[1..]), &one[1..]);
 }
