@@ -78,13 +78,10 @@ fn seen(world: &World) -> Seen {
         | EventKind::Withdrawn
         | EventKind::Expired
         | EventKind::Voided
-        | EventKind::Disconnected => true,
-        // What the recipient does in private, and what nobody follows.
-        EventKind::Ignored
-        | EventKind::Restored
-        | EventKind::Declined
-        | EventKind::Reminded
-        | EventKind::RemindersStopped => false,
+        | EventKind::Disconnected
+        | EventKind::RemindersStopped => true,
+        // What the recipient does in private, and what only they get.
+        EventKind::Ignored | EventKind::Restored | EventKind::Declined | EventKind::Reminded => false,
     };
     let events = world
         .events
