@@ -13,8 +13,8 @@ use super::{
     account::Account,
     answer::{self, answer},
     command::{
-        Act, Answer as How, Answering, Command, Disconnect, Erase, Moment, Named, Operate, Operation, Recall,
-        Recalled, Received as Target, Send,
+        Act, Answer as How, Answering, Command, Disconnect, Ending, Erase, Moment, Named, Operate, Operation,
+        Recall, Recalled, Received as Target, Send,
     },
     due::{self, due, void},
     ids::Entropy,
@@ -188,14 +188,19 @@ impl World {
         self.act(Act::Void(self.target(id))).expect("never refused");
     }
 
+    /// The member removes the connection.
     pub(super) fn disconnect(&mut self, member_id: Uuid, other_id: Uuid) -> Result<Answer, Refusal> {
-        let entropy = self.draw();
-        self.act(Act::Disconnect(Disconnect {
-            because: crate::domain::command::Ending::Removed,
+        let act = self.a_disconnect(member_id, other_id, Ending::Removed);
+        self.act(act)
+    }
+
+    pub(super) fn a_disconnect(&mut self, member_id: Uuid, other_id: Uuid, because: Ending) -> Act {
+        Act::Disconnect(Disconnect {
             member_id,
             other_id,
-            entropy,
-        }))
+            because,
+            entropy: self.draw(),
+        })
     }
 
     pub(super) fn operate(&mut self, member_id: Uuid, what: Operate) -> Result<Answer, Refusal> {

@@ -1,5 +1,5 @@
 use crate::domain::{
-    command::Answer as How,
+    command::{Answer as How, Ending},
     invitation::Folder,
     pair::{Pair, PairKey},
     refusal::Refusal,
@@ -44,6 +44,28 @@ fn nobody_parts_from_or_as_an_erased_member() {
         let mut world = connected();
         world.erase(erased).expect("granted");
         assert_eq!(world.disconnect(member, other), Err(Refusal::MemberNotFound));
+    }
+}
+
+#[test]
+fn a_worker_ends_the_connections_of_an_erased_member() {
+    for (member, other) in [(ADA, BEN), (BEN, ADA)] {
+        let mut world = connected();
+        world.erase(BEN).expect("granted");
+        let end = world.a_disconnect(member, other, Ending::Erased);
+        for _ in 0..2 {
+            assert_eq!(world.act(end.clone()), Ok(Answer::Done));
+        }
+        assert!(world.connections.is_empty());
+        assert_eq!([ADA, BEN].map(|id| world.accounts[&id].connections), [0, 0]);
+        let endings = world.kinds();
+        assert_eq!(
+            endings
+                .iter()
+                .filter(|kind| **kind == EventKind::Disconnected)
+                .count(),
+            1
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{ADA, Address, BEN, CLEO, World, steps::waits};
 use crate::domain::{
     account::Account,
-    command::{Act, Answer as How, Disconnect, Recalled},
+    command::{Act, Answer as How, Ending, Recalled},
     invitation::{Sent, SentState},
     pair::{Open, Side},
     policy::{AfterDecline, Policy},
@@ -78,13 +78,10 @@ fn seen(world: &World) -> Seen {
         | EventKind::Withdrawn
         | EventKind::Expired
         | EventKind::Voided
-        | EventKind::Disconnected => true,
-        // What the recipient does in private, and what nobody follows.
-        EventKind::Ignored
-        | EventKind::Restored
-        | EventKind::Declined
-        | EventKind::Reminded
-        | EventKind::RemindersStopped => false,
+        | EventKind::Disconnected
+        | EventKind::RemindersStopped => true,
+        // What the recipient does in private, and what only they get.
+        EventKind::Ignored | EventKind::Restored | EventKind::Declined | EventKind::Reminded => false,
     };
     let events = world
         .events
@@ -184,12 +181,8 @@ fn act_of(world: &mut World, step: &Step) -> Option<Act> {
     match step {
         Step::Send(from, to, address) => Some(Act::Send(world.a_send(*from, *to, *address))),
         Step::Recall(what) => invitation(world).map(|id| world.recalling(id, *what)),
-        Step::Disconnect(member_id) => Some(Act::Disconnect(Disconnect {
-            because: crate::domain::command::Ending::Removed,
-            member_id: *member_id,
-            other_id: if *member_id == ADA { BEN } else { ADA },
-            entropy: world.draw(),
-        })),
+        Step::Disconnect(ADA) => Some(world.a_disconnect(ADA, BEN, Ending::Removed)),
+        Step::Disconnect(member_id) => Some(world.a_disconnect(*member_id, ADA, Ending::Removed)),
         Step::Answer(_) | Step::InPrivate(_) | Step::Wait(_) | Step::Look => None,
     }
 }

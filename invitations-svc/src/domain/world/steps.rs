@@ -9,8 +9,9 @@ use uuid::Uuid;
 use super::{ADA, Address, BEN, CLEO, World};
 use crate::domain::{
     account::RestrictionKind,
-    command::{Act, Answer as How, Disconnect, Erase, Operate, Operation, Recalled},
+    command::{Act, Answer as How, Ending, Erase, Operate, Operation, Recalled},
     member::{InvitationPolicy, Member},
+    pair::PairKey,
     policy::{AfterDecline, Policy, Rung},
 };
 
@@ -30,7 +31,8 @@ pub(super) enum Step {
     LetInvite(Uuid, InvitationPolicy),
     Operate(Uuid, Operate),
     Erase(Uuid),
-    Void,
+    /// A worker ends something that an erased member left.
+    CleanUp,
 }
 
 pub(super) fn members() -> impl Strategy<Value = (Uuid, Uuid)> {
@@ -93,7 +95,7 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (member(), accepts).prop_map(|(member, accepts)| Step::LetInvite(member, accepts)),
         3 => (member(), operate()).prop_map(|(member, what)| Step::Operate(member, what)),
         1 => member().prop_map(Step::Erase),
-        1 => Just(Step::Void),
+        1 => Just(Step::CleanUp),
     ];
     prop::collection::vec(step, 1..80)
 }
@@ -156,24 +158,11 @@ impl World {
                 let id = self.pick(which)?;
                 Some(self.recalling(id, *what))
             }
-            Step::Disconnect(member_id, other_id) => Some(Act::Disconnect(Disconnect {
-                because: crate::domain::command::Ending::Removed,
-                member_id: *member_id,
-                other_id: *other_id,
-                entropy: self.draw(),
-            })),
-            Step::Look(which) => self.pick(which).map(|id| Act::Due(self.target(id))),
-            // Workers void what an erased member left.
-            Step::Void => {
-                let is_left = |id: &Uuid| {
-                    let row = &self.sent[id];
-                    [row.inviter_id, row.recipient_id]
-                        .iter()
-                        .any(|id| self.accounts[id].erased)
-                };
-                let left = self.sent.keys().find(|id| is_left(id)).copied()?;
-                Some(Act::Void(self.target(left)))
+            Step::Disconnect(member_id, other_id) => {
+                Some(self.a_disconnect(*member_id, *other_id, Ending::Removed))
             }
+            Step::Look(which) => self.pick(which).map(|id| Act::Due(self.target(id))),
+            Step::CleanUp => self.left_by_erased(),
             Step::LetInvite(member_id, invitation_policy) => Some(Act::Upsert(vec![Member {
                 invitation_policy: *invitation_policy,
                 ..super::member(*member_id)
@@ -191,6 +180,21 @@ impl World {
                 entropy: self.draw(),
             })),
         }
+    }
+
+    fn left_by_erased(&mut self) -> Option<Act> {
+        let is_erased = |id: Uuid| self.accounts[&id].erased;
+        let mut pending = self.received.values().filter(|row| row.due_at.is_some());
+        let left = pending.find(|row| is_erased(row.inviter_id) || is_erased(row.recipient_id));
+        if let Some(row) = left {
+            return Some(Act::Void(self.target(row.id)));
+        }
+        let left = self
+            .connections
+            .iter()
+            .find(|key| is_erased(key.lo) || is_erased(key.hi));
+        let PairKey { lo, hi } = *left?;
+        Some(self.a_disconnect(lo, hi, Ending::Erased))
     }
 
     /// One of the invitations, most often one that is pending.

@@ -250,6 +250,11 @@ impl Case {
     }
 
     pub(super) fn decide(&self) -> Decision {
+        self.judged_by(send)
+    }
+
+    /// What a rule says of it.
+    pub(super) fn judged_by<T>(&self, rule: impl FnOnce(&Send, &Facts, Moment) -> T) -> T {
         let (inviter, recipient, pair, open) =
             (self.inviter(), self.recipient(), self.pair(), self.invitation());
         let addressee = Addressee {
@@ -267,7 +272,7 @@ impl Case {
             now: today(),
             policy: &self.policy(),
         };
-        send(&self.command(), &facts, moment)
+        rule(&self.command(), &facts, moment)
     }
 }
 

@@ -1,6 +1,7 @@
 use super::cases::{BEFORE, Case, Full, There, today};
 use crate::domain::{
     account::{Account, RestrictionKind},
+    explain::{Check, Explanation, explain},
     invitation::{Folder, Lifecycle, Received},
     member::InvitationPolicy,
     policy::AfterDecline,
@@ -76,6 +77,25 @@ fn the_first_check_that_holds_decides() {
             Expected::LooksSent => check_sends(&case, &decision, false),
             Expected::Resends | Expected::Sends => check_sends(&case, &decision, true),
         }
+    }
+}
+
+#[test]
+fn an_operator_is_told_what_the_send_would_come_to() {
+    for case in Case::some() {
+        let Explanation { check, refusal, .. } = case.judged_by(explain);
+        let (refused, answers): (_, fn(Check) -> bool) = match expected(&case) {
+            Expected::Refused(refusal) | Expected::Charged(refusal) => {
+                (Some(refusal), |check| check < Check::Hidden)
+            }
+            Expected::Counted(refusal) => (Some(refusal), |check| check == Check::Hidden),
+            Expected::Connects => (None, |check| check == Check::Mutual),
+            Expected::LooksSent => (None, |check| check == Check::Hidden),
+            Expected::Resends => (None, |check| check == Check::Resend),
+            Expected::Sends => (None, |check| check == Check::New),
+        };
+        assert_eq!(refusal, refused, "{case:?}");
+        assert!(answers(check), "{check:?}: {case:?}");
     }
 }
 
