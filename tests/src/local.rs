@@ -48,11 +48,14 @@ impl Time {
         self.0.fetch_add(millis, Ordering::SeqCst);
     }
 
+    /// What the service takes for now.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).expect("a time of our age")
+    }
+
     fn clock(&self) -> Clock {
-        let time = self.0.clone();
-        Clock::new(move || {
-            Timestamp::from_millisecond(time.load(Ordering::SeqCst)).expect("a time of our age")
-        })
+        let time = self.clone();
+        Clock::new(move || time.now())
     }
 }
 
