@@ -35,7 +35,7 @@ fn limits(silent: bool) -> Limits {
         pair: 3,
         pair_days: 20,
         open_days: 10,
-        replies: 2,
+        replies: 1,
         // Two where the ladder's first step is enough.
         strikes: if silent { 1 } else { 2 },
         strike_days: 30,
