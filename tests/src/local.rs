@@ -48,7 +48,7 @@ impl Time {
         self.0.fetch_add(millis, Ordering::SeqCst);
     }
 
-    /// The time.
+    /// What the service takes for now.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).expect("a time of our age")
     }
