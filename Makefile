@@ -42,6 +42,10 @@ check: need-buf need-cargo-machete ## Format, lints, docs, protos, unused depend
 	cd proto && buf lint && buf format -d --exit-code
 	cargo machete
 
+.PHONY: docs
+docs: ## Write docs/transitions.md anew from the rules
+	UPDATE_DOCS=1 cargo test -p invitations-svc --locked --test transitions
+
 .PHONY: tools
 tools: ## Install what check and smoke need into target/tools (npm, cargo, go)
 	command -v buf >/dev/null || npm install --no-audit --no-fund --prefix "$(TOOLS)" @bufbuild/buf@1.75.0
