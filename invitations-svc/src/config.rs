@@ -49,13 +49,23 @@ pub struct Config {
     /// Whether transitions are kept for WatchTransitions; off, the feed stays as it is
     #[arg(long, env = "FEED", value_enum, default_value_t = FeedSwitch::On)]
     pub feed: FeedSwitch,
+    /// How long transitions are kept for WatchTransitions, in days. Members' views reach back half as far, and their
+    /// cursors are good for as long
+    #[arg(long, env = "FEED_DAYS", default_value_t = 7, value_parser = clap::value_parser!(u16).range(2..=3_650))]
+    pub feed_days: u16,
+    /// WatchTransitions shows that it lives whenever it was silent for this long, in seconds
+    #[arg(long, env = "FEED_HEARTBEAT_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=3_600))]
+    pub feed_heartbeat_seconds: u16,
+    /// Streams of WatchTransitions at once; one more is refused with UNAVAILABLE
+    #[arg(long, env = "FEED_STREAMS", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
+    pub feed_streams: u16,
     /// Whether this process sends reminders and notes expiries; expired invitations are expired all the same
     #[arg(long, env = "TIMERS", value_enum, default_value_t = TimersSwitch::On)]
     pub timers: TimersSwitch,
     /// How long closed invitations are kept, in days; for ever when unset
     #[arg(long, env = "CLOSED_DAYS", value_parser = clap::value_parser!(u16).range(2..))]
     pub closed_days: Option<u16>,
-    /// Keys that sign accept links and page tokens, newest first, each at least 32 characters, separated by commas;
+    /// Keys that sign accept links and page tokens and seal cursors, newest first, each at least 32 characters, separated by commas;
     /// @FILE reads them from a file
     #[arg(long, env = "LINK_KEYS", value_parser = postgres::secret, hide_env_values = true)]
     pub link_keys: SecretString,
@@ -102,7 +112,7 @@ pub struct Config {
 pub struct Checked {
     /// Who may call.
     pub identities: Identities,
-    /// Signs links and page tokens.
+    /// Signs links and page tokens, seals cursors.
     pub keys: Keyring,
     /// The committers' `SET`s.
     pub session: Vec<(String, String)>,

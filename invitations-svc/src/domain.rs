@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod answer;
+pub mod audience;
 pub mod command;
 mod connect;
 pub mod due;

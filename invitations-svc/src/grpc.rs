@@ -2,6 +2,7 @@
 
 mod connections;
 pub mod errors;
+mod feed;
 mod invitations;
 mod members;
 mod operators;
@@ -12,27 +13,30 @@ mod views;
 use std::{sync::Arc, time::Duration};
 
 use proto::invitations::v1::{
-    connection_service_server::ConnectionServiceServer, invitation_service_server::InvitationServiceServer,
-    member_service_server::MemberServiceServer, operator_service_server::OperatorServiceServer,
+    connection_service_server::ConnectionServiceServer, feed_service_server::FeedServiceServer,
+    invitation_service_server::InvitationServiceServer, member_service_server::MemberServiceServer,
+    operator_service_server::OperatorServiceServer,
 };
 use shell::{clock::Clock, gate::Role, postgres::Database, signing::Keyring};
 use tokio_util::sync::CancellationToken;
 use tonic::service::{Routes, RoutesBuilder};
 
+pub use self::feed::Follow;
 use crate::{domain::policy::Policy, ledger::Ledger, workers::erasure::Eraser};
 
 /// Domain of every error (google.rpc.ErrorInfo).
 pub const DOMAIN: &str = "invitations.v1";
 
 /// Names of the services, for health.
-pub const SERVICES: [&str; 4] = [
+pub const SERVICES: [&str; 5] = [
     "invitations.v1.InvitationService",
     "invitations.v1.ConnectionService",
     "invitations.v1.MemberService",
     "invitations.v1.OperatorService",
+    "invitations.v1.FeedService",
 ];
 
-/// Which role each rpc asks for.
+/// Which role each rpc asks for; one of several, where it stands here several times.
 #[rustfmt::skip]
 pub const PERMISSIONS: &[(&str, Role)] = &[
     ("/invitations.v1.InvitationService/SendInvitation", Role::MemberClient),
@@ -63,6 +67,9 @@ pub const PERMISSIONS: &[(&str, Role)] = &[
     ("/invitations.v1.OperatorService/LiftBan", Role::Operator),
     ("/invitations.v1.OperatorService/ExplainSend", Role::Operator),
     ("/invitations.v1.OperatorService/ListAudit", Role::Operator),
+    // Everybody's transitions are shown to the second only.
+    ("/invitations.v1.FeedService/WatchTransitions", Role::MemberClient),
+    ("/invitations.v1.FeedService/WatchTransitions", Role::Feed),
 ];
 
 /// The numbers that the wire is held to.
@@ -98,7 +105,7 @@ pub struct Rooms {
     pub database: Database,
     /// Tells the time.
     pub clock: Clock,
-    /// Signs page tokens and accept links.
+    /// Signs page tokens and accept links, seals cursors.
     pub keys: Keyring,
     /// The numbers to judge by.
     pub policy: Arc<Policy>,
@@ -106,6 +113,8 @@ pub struct Rooms {
     pub limits: Limits,
     /// Erases what erased members left behind.
     pub eraser: Eraser,
+    /// What streams of the feed work with.
+    pub follow: Follow,
     /// Ends streams.
     pub stop: CancellationToken,
 }
@@ -129,6 +138,9 @@ pub fn routes(rooms: &Rooms) -> Routes {
         .add_service(
             OperatorServiceServer::new(operators::Service(rooms.clone()))
                 .max_decoding_message_size(MESSAGE_LIMIT),
+        )
+        .add_service(
+            FeedServiceServer::new(feed::Service(rooms.clone())).max_decoding_message_size(MESSAGE_LIMIT),
         );
     routes.routes()
 }
@@ -136,10 +148,11 @@ pub fn routes(rooms: &Rooms) -> Routes {
 #[cfg(test)]
 mod tests {
     use proto::invitations::v1::{
-        CONNECTION_SERVICE_RPCS, INVITATION_SERVICE_RPCS, MEMBER_SERVICE_RPCS, OPERATOR_SERVICE_RPCS,
+        CONNECTION_SERVICE_RPCS, FEED_SERVICE_RPCS, INVITATION_SERVICE_RPCS, MEMBER_SERVICE_RPCS,
+        OPERATOR_SERVICE_RPCS,
     };
     use proto::invitations::v1::{
-        connection_service_server::SERVICE_NAME as CONNECTIONS,
+        connection_service_server::SERVICE_NAME as CONNECTIONS, feed_service_server::SERVICE_NAME as FEED,
         invitation_service_server::SERVICE_NAME as INVITATIONS,
         member_service_server::SERVICE_NAME as MEMBERS, operator_service_server::SERVICE_NAME as OPERATORS,
     };
@@ -153,16 +166,18 @@ mod tests {
             CONNECTION_SERVICE_RPCS,
             MEMBER_SERVICE_RPCS,
             OPERATOR_SERVICE_RPCS,
+            FEED_SERVICE_RPCS,
         ]
         .concat();
         let mut permitted: Vec<&str> = PERMISSIONS.iter().map(|(rpc, _)| *rpc).collect();
         rpcs.sort_unstable();
         permitted.sort_unstable();
+        permitted.dedup();
         assert_eq!(rpcs, permitted);
     }
 
     #[test]
     fn health_knows_every_service() {
-        assert_eq!(SERVICES, [INVITATIONS, CONNECTIONS, MEMBERS, OPERATORS]);
+        assert_eq!(SERVICES, [INVITATIONS, CONNECTIONS, MEMBERS, OPERATORS, FEED]);
     }
 }

@@ -26,12 +26,12 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::{
     config::{Checked, Config},
-    grpc::Rooms,
+    grpc::{Follow, Rooms},
     ledger::Wakes,
     web::Web,
     workers::{
         erasure::Eraser,
-        feed::FeedSwitch,
+        feed::{FeedSwitch, Sequencer},
         relay::{Links, Relay, RelaySwitch},
         retention::Retention,
         timers::{Timers, TimersSwitch},
@@ -94,15 +94,16 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     let holder = uuid::Uuid::new_v4();
     let timers = Timers::new(holder, database.clone(), clock.clone(), ledger.clone());
     let timers = (config.timers == TimersSwitch::On).then_some(timers);
-    let closed_for = config
-        .closed_days
-        .map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60));
+    let days = |count: u16| Duration::from_secs(u64::from(count) * 24 * 60 * 60);
+    let feed_for = days(config.feed_days);
+    let (sequencer, heads) = Sequencer::new(database.clone(), config.feed, wakes.feed);
     let retention = Retention::new(
         holder,
         database.clone(),
         clock.clone(),
         policy.clone(),
-        closed_for,
+        config.closed_days.map(days),
+        (config.feed == FeedSwitch::On).then_some(feed_for),
     );
     let rooms = Rooms {
         ledger: ledger.clone(),
@@ -112,6 +113,12 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         policy: policy.clone(),
         limits,
         eraser: eraser.clone(),
+        follow: Follow::new(
+            heads,
+            feed_for,
+            Duration::from_secs(config.feed_heartbeat_seconds.into()),
+            config.feed_streams.into(),
+        ),
         stop: stop.clone(),
     };
     let web = Web {
@@ -164,7 +171,8 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
             let timers = OptionFuture::from(timers.map(|timers| timers.run(stop.clone())));
             let retention = retention.run(stop.clone());
             let eraser = eraser.run(holder, stop.clone());
-            tokio::join!(watch, relay, timers, retention, eraser);
+            let sequencer = sequencer.run(stop.clone());
+            tokio::join!(watch, relay, timers, retention, eraser, sequencer);
         }
     });
     let patience = Duration::from_millis(config.listen.shutdown_ms);

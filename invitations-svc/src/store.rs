@@ -10,6 +10,7 @@ pub mod due;
 pub mod duty;
 pub mod erasure;
 pub mod facts;
+pub mod feed;
 pub mod lock;
 pub mod members;
 pub mod outbox;

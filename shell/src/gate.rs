@@ -36,7 +36,7 @@ pub struct Deadline(pub Instant);
 pub struct GateConfig {
     /// Domain of the errors, e.g. `invitations.v1`.
     pub domain: &'static str,
-    /// Which role each rpc asks for.
+    /// Which role each rpc asks for; one of several, where it stands in the table several times.
     pub permissions: &'static [(&'static str, Role)],
     /// Who may call.
     pub identities: Identities,
@@ -154,9 +154,9 @@ impl Shared {
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send,
         S::Future: Send,
     {
-        let role = self.permissions.role(request.uri().path())?;
+        let roles = self.permissions.roles(request.uri().path())?;
         let caller = self.identities.caller(request.headers(), self.domain)?;
-        caller.require(role, self.domain)?;
+        caller.require(roles, self.domain)?;
         if !self.readiness.is_ready() {
             return Err(errors::unavailable(self.domain));
         }

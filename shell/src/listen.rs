@@ -9,8 +9,9 @@ use crate::gate::Identities;
 /// Settings of the listeners.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ListenArgs {
-    /// File of bearer tokens; each line: client name, roles (member-client, notifier) separated by commas, SHA-256 of
-    /// the token in hex. Without it everybody who reaches the port may do everything, so only loopback is allowed
+    /// File of bearer tokens; each line: client name, roles (member-client, notifier, operator, feed) separated by commas,
+    /// SHA-256 of the token in hex. Without it everybody who reaches the port may do everything, so only loopback is
+    /// allowed
     #[arg(long, env = "TOKENS_FILE")]
     pub tokens_file: Option<PathBuf>,
     /// gRPC calls worked on at once, over all connections; one more is refused with UNAVAILABLE

@@ -5,6 +5,7 @@ pub mod cluster;
 pub mod cut;
 pub mod dev_run;
 pub mod emails;
+pub mod feed;
 pub mod files;
 pub mod forms;
 pub mod guardian;

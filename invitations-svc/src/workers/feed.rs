@@ -1,4 +1,31 @@
-//! Outbox → feed.
+//! Outbox → feed, and word of it to the streams of this process.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use shell::postgres::{Database, DatabaseError};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{jittered, within};
+use crate::store::feed::{self, Head, Positions};
+
+/// Transitions that get positions in one transaction.
+const SET: i64 = 1_000;
+
+/// Longest time for one piece of database work.
+const CALL: Duration = Duration::from_secs(5);
+
+/// How long the worker sleeps when nobody wakes it, at most. What other processes move is seen as late.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How long it leaves a lane to another process that is at it, at most.
+const AFTER_YOU: Duration = Duration::from_millis(50);
+
+/// Longest pause after failures.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Whether transitions are kept for those who follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -7,4 +34,135 @@ pub enum FeedSwitch {
     On,
     /// They are not.
     Off,
+}
+
+/// Where the lanes stand, as this process knows it; none while the database does not answer.
+pub type Heads = Option<Positions>;
+
+/// What the worker works with.
+pub struct Sequencer {
+    database: Database,
+    switch: FeedSwitch,
+    wake: Arc<Notify>,
+    heads: watch::Sender<Heads>,
+}
+
+/// What one round came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    /// There may be more.
+    Moved,
+    /// Another process is at what there is.
+    Busy,
+    /// Nothing waits.
+    Idle,
+}
+
+impl Sequencer {
+    /// A worker that `wake` wakes, and where it says how far the lanes are. Switched off, it only looks what other
+    /// processes move.
+    pub fn new(database: Database, switch: FeedSwitch, wake: Arc<Notify>) -> (Self, watch::Receiver<Heads>) {
+        let (heads, known) = watch::channel(None);
+        let sequencer = Self {
+            database,
+            switch,
+            wake,
+            heads,
+        };
+        (sequencer, known)
+    }
+
+    /// Moves transitions until `stop`. Streams that wait for more end with it.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut failures = 0;
+        let mut measured: Option<Instant> = None;
+        while !stop.is_cancelled() {
+            if measured.is_none_or(|at| at.elapsed() >= POLL) {
+                self.measure().await;
+                measured = Some(Instant::now());
+            }
+            let pause = match self.round(&stop).await {
+                Ok(round) => {
+                    failures = 0;
+                    match round {
+                        Round::Moved => continue,
+                        Round::Busy => jittered(AFTER_YOU),
+                        Round::Idle => jittered(POLL),
+                    }
+                }
+                Err(error) => {
+                    failures += 1;
+                    tracing::warn!(failures, %error, "transitions wait for the feed; will try again");
+                    jittered(pause_after(failures))
+                }
+            };
+            tokio::select! {
+                () = self.wake.notified(), if failures == 0 => {}
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Looks where the lanes are, says so, and goes once through those where something waits.
+    async fn round(&self, stop: &CancellationToken) -> Result<Round, DatabaseError> {
+        let looked = self.database.run(within(CALL), feed::heads).await;
+        let known = looked
+            .as_ref()
+            .ok()
+            .map(|heads| feed::positions(heads, |head| head.position));
+        self.heads
+            .send_if_modified(|before| std::mem::replace(before, known) != known);
+        let waiting = looked?.into_iter().filter(|head| head.waits);
+        match self.switch {
+            FeedSwitch::On => self.advance(waiting.collect(), stop).await,
+            FeedSwitch::Off => Ok(Round::Idle),
+        }
+    }
+
+    async fn advance(&self, lanes: Vec<Head>, stop: &CancellationToken) -> Result<Round, DatabaseError> {
+        let mut round = Round::Idle;
+        for Head { lane, .. } in lanes {
+            if stop.is_cancelled() {
+                break;
+            }
+            let moved = self
+                .database
+                .run(within(CALL), move |db| feed::advance(db, lane, SET))
+                .await?;
+            round = match (moved, round) {
+                (Some(0), _) => round,
+                (Some(moved), _) => {
+                    metrics::counter!("feed_sequenced_total").increment(moved as u64);
+                    Round::Moved
+                }
+                (None, Round::Moved) => Round::Moved,
+                (None, Round::Busy | Round::Idle) => Round::Busy,
+            };
+        }
+        Ok(round)
+    }
+
+    /// Says how many transitions wait.
+    async fn measure(&self) {
+        if let Ok(waiting) = self.database.run(within(CALL), feed::waiting).await {
+            metrics::gauge!("feed_waiting").set(waiting as f64);
+        }
+    }
+}
+
+/// Doubles from half a second.
+fn pause_after(failures: u32) -> Duration {
+    (POLL / 2 * 2u32.pow(failures.clamp(1, 6) - 1)).min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_limit() {
+        let millis: Vec<u128> = (0..8).map(|failures| pause_after(failures).as_millis()).collect();
+        assert_eq!(millis, [500, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
+    }
 }

@@ -14,7 +14,10 @@ use super::{
     duty::{CALL, Duty},
     jittered, within,
 };
-use crate::{domain::policy::Policy, store::retention};
+use crate::{
+    domain::policy::Policy,
+    store::{feed, retention},
+};
 
 /// Rows that one statement lets go of.
 const SET: i64 = 5_000;
@@ -30,16 +33,19 @@ pub struct Retention {
     duty: Duty,
     policy: Arc<Policy>,
     closed_for: Option<Duration>,
+    feed_for: Option<Duration>,
 }
 
 impl Retention {
-    /// A worker that is known as `holder`. Closed invitations are kept for `closed_for`; for ever where it is none.
+    /// A worker that is known as `holder`. Closed invitations are kept for `closed_for` and the feed for `feed_for`; for
+    /// ever where it is none.
     pub fn new(
         holder: Uuid,
         database: Database,
         clock: Clock,
         policy: Arc<Policy>,
         closed_for: Option<Duration>,
+        feed_for: Option<Duration>,
     ) -> Self {
         let duty = Duty {
             name: "retention",
@@ -51,6 +57,7 @@ impl Retention {
             duty,
             policy,
             closed_for,
+            feed_for,
         }
     }
 
@@ -70,6 +77,9 @@ impl Retention {
     async fn sweep(&self, stop: &CancellationToken) -> Result<(), DatabaseError> {
         let kept = self.policy.request_memory + SLACK;
         self.drain("request", kept, retention::requests, stop).await?;
+        if let Some(kept) = self.feed_for {
+            self.drain("transition", kept, feed::trim, stop).await?;
+        }
         match self.closed_for {
             Some(kept) => self.drain("invitation", kept, retention::closed, stop).await,
             None => Ok(()),

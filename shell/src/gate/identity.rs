@@ -1,4 +1,5 @@
-//! Who calls, and what they may do. One table names the role that each rpc asks for.
+//! Who calls, and what they may do. One table names the role that each rpc asks for; one of several, where an rpc stands
+//! in it several times.
 
 use std::{collections::HashMap, fs, path::Path, sync::Arc};
 
@@ -42,8 +43,9 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub(super) fn require(&self, role: Role, domain: &str) -> Result<(), Status> {
-        if self.roles.contains(&role) {
+    /// PERMISSION_DENIED, ROLE_MISSING unless the client has one of `roles`.
+    pub fn require(&self, roles: &[Role], domain: &str) -> Result<(), Status> {
+        if roles.iter().any(|role| self.roles.contains(role)) {
             return Ok(());
         }
         let message = format!(
@@ -143,19 +145,21 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     value.strip_prefix(b"Bearer ")
 }
 
-/// The role that each rpc asks for.
-pub(super) struct Permissions(HashMap<&'static str, Role>);
+/// The roles one of which each rpc asks for.
+pub(super) struct Permissions(HashMap<&'static str, Vec<Role>>);
 
 impl Permissions {
     pub(super) fn new(table: &[(&'static str, Role)]) -> Self {
-        Self(table.iter().copied().collect())
+        let mut roles: HashMap<&'static str, Vec<Role>> = HashMap::new();
+        for (rpc, role) in table {
+            roles.entry(rpc).or_default().push(*role);
+        }
+        Self(roles)
     }
 
-    pub(super) fn role(&self, path: &str) -> Result<Role, Status> {
-        self.0
-            .get(path)
-            .copied()
-            .ok_or_else(|| Status::unimplemented("no such rpc; reflection lists them"))
+    pub(super) fn roles(&self, path: &str) -> Result<&[Role], Status> {
+        let roles = self.0.get(path).map(Vec::as_slice);
+        roles.ok_or_else(|| Status::unimplemented("no such rpc; reflection lists them"))
     }
 
     /// The rpc's path for metrics and logs; one word for all that are not ours.
@@ -187,14 +191,35 @@ mod tests {
             Identities::parse(&format!("# clients\n\nweb member-client {HASH}\n")).expect("well formed");
         let caller = called_with(&identities, &["Bearer secret"]).expect("known");
         assert_eq!(&*caller.name, "web");
-        assert!(caller.require(Role::MemberClient, "test.v1").is_ok());
-        assert_eq!(
-            caller
-                .require(Role::Notifier, "test.v1")
-                .expect_err("not its role")
-                .code(),
-            Code::PermissionDenied
-        );
+        assert!(caller.require(&[Role::MemberClient], "test.v1").is_ok());
+        let refused = caller.require(&[Role::Notifier], "test.v1");
+        assert_eq!(refused.expect_err("not its role").code(), Code::PermissionDenied);
+    }
+
+    #[test]
+    fn an_rpc_that_stands_in_the_table_twice_asks_for_one_of_two_roles() {
+        let table = [
+            ("/x", Role::MemberClient),
+            ("/y", Role::Operator),
+            ("/x", Role::Feed),
+        ];
+        let permissions = Permissions::new(&table);
+        let allowed = |roles: &str, rpc: &str| {
+            let identities = Identities::parse(&format!("web {roles} {HASH}")).expect("well formed");
+            let caller = called_with(&identities, &["Bearer secret"]).expect("known");
+            let asked = permissions.roles(rpc).expect("it is in the table");
+            caller.require(asked, "test.v1").is_ok()
+        };
+        for (roles, x, y) in [
+            ("member-client", true, false),
+            ("feed", true, false),
+            ("operator", false, true),
+            ("notifier", false, false),
+            ("notifier,feed", true, false),
+        ] {
+            assert_eq!((allowed(roles, "/x"), allowed(roles, "/y")), (x, y), "{roles}");
+        }
+        assert!(permissions.roles("/z").is_err());
     }
 
     #[test]
