@@ -369,6 +369,31 @@ async fn crossing_sends_connect_whatever_folder_an_earlier_invitation_lies_in() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn crossing_sends_of_two_who_had_something_before_connect_them_too() {
+    let (local, services) = two_services("crossing_again", &[]).await;
+    let clients = clients_of(&services);
+    let all = invited(&clients, Folder::Inbox).await;
+    for it in &all {
+        clients[0]
+            .accept(&it.recipient, &it.invitation)
+            .await
+            .expect("accepted");
+        clients[0]
+            .disconnect(&it.inviter, &it.recipient)
+            .await
+            .expect("ended");
+    }
+    let answers = race(&clients, &all, [Racer::Resend, Racer::Cross]).await;
+    let serial: BTreeSet<_> = [("sent", "connected"), ("connected", "sent")].into();
+    assert!(answers.iter().all(|two| serial.contains(two)), "{answers:?}");
+    assert_eq!(
+        local.count("SELECT count(*) FROM outbox WHERE event = 2"),
+        2 * ROUNDS as i64
+    );
+    assert_books_agree(&local);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn withdraw_and_cross() {
     let (local, services) = two_services("withdraw_cross", &[]).await;
     let clients = clients_of(&services);

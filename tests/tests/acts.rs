@@ -562,20 +562,15 @@ async fn whoever_accepts_no_invitations_answers_like_whoever_declined() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_connection_ends_the_two_begin_afresh() {
-    let local = Local::start("afresh", &["--pair-sends", "1"]).await;
+async fn a_connection_ends_for_both_and_silently() {
+    let local = Local::start("disconnect", &[]).await;
     let clients = local.clients();
-    let it = invited(&clients).await;
+    let it = standing(&local, &clients, Standing::Accepted).await;
     let (ada, ben) = (&it.ada, &it.ben);
-    clients.decline(ben, &it.invitation).await;
-    clients.withdraw(ada, &it.invitation).await.expect("withdrawn");
-    let back = clients.invite(ben, ada).await.invitation_id;
-    clients.accept(ada, &back).await.expect("accepted");
     let rows = "SELECT count(*) FROM outbox WHERE due_at IS NOT NULL";
     let owed = local.count(rows);
-
     clients.disconnect(ada, ben).await.expect("ended");
-    assert_eq!(local.count(rows), owed, "silently");
+    assert_eq!(local.count(rows), owed, "nobody is mailed");
     for (one, other) in [(ada, ben), (ben, ada)] {
         assert!(clients.connections(one).await.expect("listed").is_empty());
         let status = clients
@@ -591,26 +586,37 @@ async fn after_a_connection_ends_the_two_begin_afresh() {
             .await
             .expect("the same again is OK");
     }
-    assert_eq!(
-        local.count("SELECT count(*) FROM outbox WHERE event = 11"),
-        1,
-        "it ended once"
-    );
-    assert_eq!(
-        clients.sent(ben, &back).await.expect("found").state(),
-        SentState::Accepted,
-        "history stays"
-    );
-    let anew = clients.invite(ada, ben).await;
-    assert_ne!(
-        anew.invitation_id, it.invitation,
-        "neither ban, address nor pair limit are left"
-    );
-    let listed = clients.folder(ben, Folder::Inbox).await.expect("listed");
-    assert_eq!(listed.len(), 1, "it reaches them");
-    assert_eq!(local.spent(ada), 2, "quota is not given back");
+    let ends = "SELECT count(*) FROM outbox WHERE event = 11";
+    assert_eq!(local.count(ends), 1, "it ended once");
+    let history = clients.sent(ada, &it.invitation).await.expect("found");
+    assert_eq!(history.state(), SentState::Accepted);
     let status = clients.disconnect(ada, &id()).await.expect_err("nobody");
     assert_eq!(refusal(&status), (Code::NotFound, "MEMBER_NOT_FOUND".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_connection_ends_the_two_begin_afresh() {
+    let local = Local::start("afresh", &["--pair-sends", "1"]).await;
+    let clients = local.clients();
+    // A ban, the pair's limit; and the address that a withdrawal asks for.
+    for end in [Act::Decline, Act::Withdraw] {
+        let it = standing(&local, &clients, Standing::Archived).await;
+        let (ada, ben) = (&it.ada, &it.ben);
+        clients
+            .act(end, end.of(ada, ben), &it.invitation)
+            .await
+            .expect("it ends so");
+        // It meets the declined invitation, or makes a new one.
+        if let Ok(back) = outcome(&clients, send_request(ben, ada)).await {
+            clients.accept(ada, &back.invitation_id).await.expect("accepted");
+        }
+        clients.disconnect(ada, ben).await.expect("ended");
+        let anew = clients.invite(ada, ben).await;
+        assert_ne!(anew.invitation_id, it.invitation);
+        let listed = clients.folder(ben, Folder::Inbox).await.expect("listed");
+        assert_eq!(listed.len(), 1, "{end:?}: it reaches them");
+        assert_eq!(local.spent(ada), 2, "{end:?}: quota is not given back");
+    }
 }
 
 /// `count` members who decline `ada`.
