@@ -46,7 +46,7 @@ pub struct Config {
     /// Whether this process moves transitions to notify-svc; off, they wait in the outbox
     #[arg(long, env = "RELAY", value_enum, default_value_t = RelaySwitch::On)]
     pub relay: RelaySwitch,
-    /// Whether transitions are kept for WatchTransitions; off, the feed stays as it is
+    /// Whether this process keeps its transitions for WatchTransitions, and moves those that wait into the feed
     #[arg(long, env = "FEED", value_enum, default_value_t = FeedSwitch::On)]
     pub feed: FeedSwitch,
     /// How long transitions are kept for WatchTransitions, in days. Members' views reach back half as far, and their

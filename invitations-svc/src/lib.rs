@@ -103,7 +103,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         clock.clone(),
         policy.clone(),
         config.closed_days.map(days),
-        (config.feed == FeedSwitch::On).then_some(feed_for),
+        feed_for,
     );
     let rooms = Rooms {
         ledger: ledger.clone(),

@@ -27,12 +27,12 @@ const AFTER_YOU: Duration = Duration::from_millis(50);
 /// Longest pause after failures.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Whether transitions are kept for those who follow.
+/// Whether this process keeps its transitions for those who follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum FeedSwitch {
-    /// They are.
+    /// It does, and moves those that wait into the feed.
     On,
-    /// They are not.
+    /// Nobody gets to know them. Streams show what other processes keep.
     Off,
 }
 

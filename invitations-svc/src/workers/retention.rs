@@ -33,19 +33,19 @@ pub struct Retention {
     duty: Duty,
     policy: Arc<Policy>,
     closed_for: Option<Duration>,
-    feed_for: Option<Duration>,
+    feed_for: Duration,
 }
 
 impl Retention {
-    /// A worker that is known as `holder`. Closed invitations are kept for `closed_for` and the feed for `feed_for`; for
-    /// ever where it is none.
+    /// A worker that is known as `holder`. Closed invitations are kept for `closed_for`, for ever where it is none; the
+    /// feed for `feed_for`.
     pub fn new(
         holder: Uuid,
         database: Database,
         clock: Clock,
         policy: Arc<Policy>,
         closed_for: Option<Duration>,
-        feed_for: Option<Duration>,
+        feed_for: Duration,
     ) -> Self {
         let duty = Duty {
             name: "retention",
@@ -77,9 +77,7 @@ impl Retention {
     async fn sweep(&self, stop: &CancellationToken) -> Result<(), DatabaseError> {
         let kept = self.policy.request_memory + SLACK;
         self.drain("request", kept, retention::requests, stop).await?;
-        if let Some(kept) = self.feed_for {
-            self.drain("transition", kept, feed::trim, stop).await?;
-        }
+        self.drain("transition", self.feed_for, feed::trim, stop).await?;
         match self.closed_for {
             Some(kept) => self.drain("invitation", kept, retention::closed, stop).await,
             None => Ok(()),
