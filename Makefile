@@ -7,7 +7,7 @@ DEV = "$${CARGO_TARGET_DIR:-target}/debug/dev"
 
 .PHONY: help
 help: ## Print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## Run both services until Ctrl-C: private Postgres, three members, mail into .run/mail
@@ -25,6 +25,10 @@ test: build ## Run all tests
 smoke: build need-grpcurl ## Call what `make run` starts with grpcurl, stop it, start it again
 	@exec $(DEV) smoke
 
+.PHONY: broken-builds
+broken-builds: build ## Break the code on purpose, one place at a time, and see that tests fail
+	@exec "$${CARGO_TARGET_DIR:-target}/debug/broken" $(BROKEN)
+
 .PHONY: bench
 bench: ## Measure sends per second beside plain transactions of the same Postgres
 	cargo build --release --locked -p invitations-svc -p tests --bin invitations-svc --bin bench
@@ -37,6 +41,10 @@ check: need-buf need-cargo-machete ## Format, lints, docs, protos, unused depend
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked
 	cd proto && buf lint && buf format -d --exit-code
 	cargo machete
+
+.PHONY: docs
+docs: ## Write docs/transitions.md anew from the rules
+	UPDATE_DOCS=1 cargo test -p invitations-svc --locked --test transitions
 
 .PHONY: tools
 tools: ## Install what check and smoke need into target/tools (npm, cargo, go)

@@ -22,7 +22,7 @@ use crate::{
     web::AcceptButton,
     workers::{feed::FeedSwitch, relay::RelaySwitch, timers::TimersSwitch},
 };
-pub use policy::PolicyArgs;
+pub use policy::{PolicyArgs, rules};
 
 /// Longest wait of a committer for a row that somebody else holds, in milliseconds: below the time that a call has.
 const LOCK_TIMEOUT_MS: &str = "2000";

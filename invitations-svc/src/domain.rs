@@ -20,3 +20,6 @@ pub mod request;
 pub mod send;
 pub mod time_log;
 pub mod transition;
+
+#[cfg(test)]
+mod world;

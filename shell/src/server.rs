@@ -49,6 +49,9 @@ pub async fn serve(
         .with_keepalive(Some(Duration::from_secs(60)));
     let grpc = Server::builder()
         .max_concurrent_streams(256)
+        // A stream whose client does not read its answers must not use up the window that its connection's calls share.
+        .initial_stream_window_size(Some(256 * 1024))
+        .initial_connection_window_size(Some(4 * 1024 * 1024))
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .http2_max_pending_accept_reset_streams(Some(20))

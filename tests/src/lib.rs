@@ -15,8 +15,10 @@ pub mod mail;
 pub mod operators;
 pub mod ports;
 pub mod processes;
+pub mod races;
 pub mod smtp_sink;
 pub mod system;
+pub mod transcript;
 
 // Brings the libpq that diesel links.
 use shell as _;

@@ -10,7 +10,10 @@ use std::{
 };
 
 use clap::Parser;
-use diesel::{RunQueryDsl, sql_query, sql_types::BigInt};
+use diesel::{
+    RunQueryDsl, sql_query,
+    sql_types::{BigInt, Text},
+};
 use invitations_svc::config::Config;
 use jiff::Timestamp;
 use shell::clock::Clock;
@@ -45,7 +48,7 @@ impl Time {
         self.0.fetch_add(millis, Ordering::SeqCst);
     }
 
-    /// The time.
+    /// What the service takes for now.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).expect("a time of our age")
     }
@@ -126,6 +129,19 @@ impl Local {
             .get_result(&mut connection)
             .expect("the query counts");
         row.count
+    }
+
+    /// The column `text` of a query.
+    pub fn texts(&self, query: &str) -> Vec<String> {
+        #[derive(diesel::QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = Text)]
+            text: String,
+        }
+        let rows: Vec<Row> = sql_query(query)
+            .load(&mut self.database.connect())
+            .expect("the query is right");
+        rows.into_iter().map(|row| row.text).collect()
     }
 
     /// Runs a statement beside the service.

@@ -96,6 +96,115 @@ async fn opening_the_link_changes_nothing_and_its_button_accepts() {
     );
 }
 
+/// Presses the button `label` of the page behind the link, with more fields; answers the page that follows.
+async fn press(system: &System, link: &str, label: &str, more: &[(&str, &str)]) -> http::Page {
+    let page = http::get(link).await.expect("it answers").body;
+    let (form, button) = forms::button(&page, label).expect("it has the button");
+    let mut fields = form.fields(&button);
+    fields.extend(
+        more.iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+    );
+    http::post(&system.invitations.page(&form.action), &fields)
+        .await
+        .expect("it answers")
+}
+
+#[tokio::test]
+async fn its_other_buttons_ignore_and_reply_and_leave_it_to_be_accepted() {
+    let system = System::start("ignore_page").await;
+    let clients = system.clients();
+    let invited = invited(&system, &clients).await;
+    let state = async || {
+        clients
+            .received(&invited.ben, &invited.invitation)
+            .await
+            .expect("found")
+            .state()
+    };
+    let wrong = press(&system, &invited.link, "Reply", &[("text", " \n ")]).await;
+    assert_eq!(wrong.status, 400);
+    assert!(
+        wrong.body.contains("Your reply: must not be empty"),
+        "{}",
+        wrong.body
+    );
+    let long = "x".repeat(1_901);
+    let wrong = press(&system, &invited.link, "Reply", &[("text", &long)]).await;
+    assert!(
+        wrong.status == 400 && wrong.body.contains(&long),
+        "nothing that was written is lost"
+    );
+    let replied = press(
+        &system,
+        &invited.link,
+        "Reply",
+        &[("text", "Have we met?\r\nIn Oslo?")],
+    )
+    .await;
+    assert!(
+        replied.status == 200 && replied.body.contains("still open"),
+        "{}",
+        replied.body
+    );
+    assert_eq!(state().await, ReceivedState::Pending);
+    let replies = clients
+        .replies(&invited.ada, &invited.invitation)
+        .await
+        .expect("listed");
+    assert_eq!(
+        replies.iter().map(|reply| &*reply.text).collect::<Vec<_>>(),
+        ["Have we met?\nIn Oslo?"]
+    );
+
+    let ignored = press(&system, &invited.link, "Ignore", &[]).await;
+    assert_eq!(ignored.status, 200);
+    assert!(
+        forms::button(&ignored.body, "Ignore").is_none(),
+        "{}",
+        ignored.body
+    );
+    assert_eq!(state().await, ReceivedState::Ignored);
+    let accepted = press(&system, &invited.link, "Accept", &[]).await;
+    assert!(accepted.body.contains("You are connected"), "{}", accepted.body);
+    assert_eq!(state().await, ReceivedState::Accepted);
+}
+
+#[tokio::test]
+async fn a_reply_s_button_pressed_twice_is_one_reply() {
+    let system = System::start("reply_twice").await;
+    let clients = system.clients();
+    let invited = invited(&system, &clients).await;
+    let page = http::get(&invited.link).await.expect("it answers").body;
+    let (form, button) = forms::button(&page, "Reply").expect("it has the button");
+    let mut fields = form.fields(&button);
+    fields.push(("text".to_owned(), "Have we met?".to_owned()));
+    for _ in 0..2 {
+        let answer = http::post(&system.invitations.page(&form.action), &fields)
+            .await
+            .expect("it answers");
+        assert_eq!(answer.status, 200);
+    }
+    let replies = clients
+        .replies(&invited.ada, &invited.invitation)
+        .await
+        .expect("listed");
+    assert_eq!(replies.len(), 1);
+}
+
+#[tokio::test]
+async fn a_declined_invitation_s_link_shows_the_neutral_page() {
+    let system = System::start("declined_link").await;
+    let clients = system.clients();
+    let invited = invited(&system, &clients).await;
+    clients.decline(&invited.ben, &invited.invitation).await;
+    let page = http::get(&invited.link).await.expect("it answers");
+    assert_eq!(page.status, 404);
+    let (base, _) = invited.link.rsplit_once('/').expect("a link has a path");
+    let neutral = http::get(&format!("{base}/forged")).await.expect("it answers");
+    assert_eq!(page.body, neutral.body);
+}
+
 #[tokio::test]
 async fn every_wrong_link_shows_the_same_page() {
     let system = System::start("wrong_link").await;

@@ -1,5 +1,7 @@
 //! Bad input: each field gets INVALID_ARGUMENT that names it, and nothing is done.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 use proto::invitations::v1::{
     AcceptInvitationRequest, Folder, GetConnectionSummaryRequest, GetMemberRequest,
@@ -8,7 +10,7 @@ use proto::invitations::v1::{
     accept_invitation_request::Target,
 };
 use tests::{
-    clients::{Invitations, id, member, reason, send_request},
+    clients::{Act, Invitations, id, member, reason, refusal, send_request},
     local::Local,
 };
 use tonic::{Code, Status};
@@ -45,11 +47,12 @@ const WRONG_IDS: [&str; 9] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_ids_are_named_in_every_rpc() {
     let local = Local::start("ids", &[]).await;
+    let clients = local.clients();
     let Invitations {
         mut invitations,
         mut connections,
         mut members,
-    } = local.clients();
+    } = clients.clone();
     let long = "0".repeat(20_000);
     for wrong in WRONG_IDS.into_iter().chain([long.as_str()]) {
         let wrong = || wrong.to_owned();
@@ -109,6 +112,23 @@ async fn wrong_ids_are_named_in_every_rpc() {
         assert_eq!(
             fields(&refusal.expect_err("wrong")),
             ["recipient_id", "invitation_id"]
+        );
+        for act in Act::ALL {
+            let refusal = clients.act_with(act, &wrong(), &wrong(), "", "x").await;
+            let member = act.of("inviter_id", "recipient_id");
+            let named: BTreeSet<String> = fields(&refusal.expect_err("wrong")).into_iter().collect();
+            let expected = [member, "invitation_id", "request_id"].map(str::to_owned);
+            assert_eq!(named, expected.into(), "{act:?}");
+        }
+        let refusal = clients.replies(&wrong(), &wrong()).await;
+        assert_eq!(
+            fields(&refusal.expect_err("wrong")),
+            ["member_id", "invitation_id"]
+        );
+        let refusal = clients.disconnect_with(&wrong(), &wrong(), "x").await;
+        assert_eq!(
+            fields(&refusal.expect_err("wrong")),
+            ["member_id", "other_id", "request_id"]
         );
         let refusal = connections
             .list_connections(ListConnectionsRequest {
@@ -294,6 +314,88 @@ async fn notes_and_addresses_are_checked_before_anything_is_charged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn replies_are_checked_before_anything_is_stored() {
+    let local = Local::start("texts", &[]).await;
+    let clients = local.clients();
+    let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
+    let invitation = clients.invite(&ada, &ben).await.invitation_id;
+    for text in [
+        String::new(),
+        " \n ".to_owned(),
+        "x".repeat(1_901),
+        "é".repeat(1_901),
+        "a\0b".to_owned(),
+        "\u{7}".to_owned(),
+        "\u{202e}".to_owned(),
+        "a\tb".to_owned(),
+        "x".repeat(1 << 20),
+    ] {
+        let status = clients.reply(&ben, &invitation, &text).await.expect_err("wrong");
+        assert_eq!(fields(&status), ["text"], "{text:.20?}");
+    }
+    assert!(clients.replies(&ada, &invitation).await.expect("read").is_empty());
+    let text = "e\u{301}\r\n".repeat(950);
+    clients
+        .reply(&ben, &invitation, &text)
+        .await
+        .expect("1 900 characters in NFC");
+    let replies = clients.replies(&ada, &invitation).await.expect("read");
+    assert_eq!(replies[0].text, "é\n".repeat(950), "as it is stored");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_etag_is_named() {
+    let local = Local::start("etag", &[]).await;
+    let clients = local.clients();
+    let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
+    let invitation = clients.invite(&ada, &ben).await.invitation_id;
+    let long = "v".repeat(10_000);
+    for etag in ["x", "1", "v", "v1.5", "v99999999999999999999", "\0", "*", &long] {
+        for act in [Act::Accept, Act::Reply, Act::Ignore, Act::Restore, Act::Decline] {
+            let status = clients.act_with(act, &ben, &invitation, etag, &id()).await;
+            assert_eq!(
+                fields(&status.expect_err("wrong")),
+                ["etag"],
+                "{act:?} {etag:.20}"
+            );
+        }
+    }
+    for etag in ["v0", "v-1", "v2"] {
+        let status = clients
+            .act_with(Act::Accept, &ben, &invitation, etag, &id())
+            .await;
+        assert_eq!(
+            refusal(&status.expect_err("not this one")),
+            (Code::Aborted, "ETAG_MISMATCH".to_owned())
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_too_many_or_none_is_named_and_none_is_sent() {
+    let local = Local::start("batches", &[]).await;
+    let clients = local.clients();
+    let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
+    for count in [0, 101, 1_000] {
+        let status = clients
+            .batch(vec![send_request(&ada, &ben); count])
+            .await
+            .expect_err("wrong");
+        assert_eq!(fields(&status), ["requests"]);
+    }
+    assert_eq!(local.spent(&ada), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_connected_to_oneself() {
+    let local = Local::start("oneself", &[]).await;
+    let clients = local.clients();
+    let [ada] = clients.new_members(["Ada"]).await;
+    let status = clients.disconnect(&ada, &ada).await.expect_err("one is not two");
+    assert_eq!(fields(&status), ["other_id"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_follow_each_other_and_their_tokens_fit_nowhere_else() {
     let local = Local::start("pages", &[]).await;
     let clients = local.clients();
@@ -394,8 +496,10 @@ async fn pages_follow_each_other_and_their_tokens_fit_nowhere_else() {
         .await
         .expect("a page");
     assert_eq!(inbox.invitations[0].inviter_id, people[1]);
-    let other_filter = received(Folder::Archived.into(), inbox.next_page_token.clone()).await;
-    assert_eq!(fields(&other_filter.expect_err("another filter")), ["page_token"]);
+    for folder in [Folder::Archived, Folder::Declined] {
+        let other_filter = received(folder.into(), inbox.next_page_token.clone()).await;
+        assert_eq!(fields(&other_filter.expect_err("another filter")), ["page_token"]);
+    }
     let other_list = list(&people[6], 1, inbox.next_page_token).await;
     assert_eq!(fields(&other_list.expect_err("another list")), ["page_token"]);
     for folder in [-1, 4, i32::MAX] {
@@ -412,16 +516,32 @@ async fn somebody_else_s_invitation_is_not_found_like_one_that_does_not_exist() 
     let clients = local.clients();
     let [ada, ben, cleo] = clients.new_members(["Ada", "Ben", "Cleo"]).await;
     let invitation = clients.invite(&ada, &ben).await.invitation_id;
+    let own = clients.invite(&ben, &cleo).await.invitation_id;
     let mut refusals = Vec::new();
     for (member, id) in [
         (&cleo, invitation.clone()),
         (&ada, invitation.clone()),
+        (&ben, own.clone()),
         (&ben, id()),
     ] {
-        refusals.push(clients.accept(member, &id).await.expect_err("not theirs"));
         refusals.push(clients.received(member, &id).await.expect_err("not theirs"));
+        for act in [Act::Accept, Act::Reply, Act::Ignore, Act::Restore, Act::Decline] {
+            refusals.push(clients.act(act, member, &id).await.expect_err("not theirs"));
+        }
     }
-    refusals.push(clients.sent(&ben, &invitation).await.expect_err("not theirs"));
+    for (member, id) in [
+        (&cleo, invitation.clone()),
+        (&ben, invitation.clone()),
+        (&cleo, own.clone()),
+        (&ada, id()),
+    ] {
+        refusals.push(clients.sent(member, &id).await.expect_err("not theirs"));
+        for act in [Act::Withdraw, Act::StopReminders] {
+            refusals.push(clients.act(act, member, &id).await.expect_err("not theirs"));
+        }
+    }
+    refusals.push(clients.replies(&cleo, &invitation).await.expect_err("not theirs"));
+    refusals.push(clients.replies(&ada, &id()).await.expect_err("nobody's"));
     for refusal in &refusals {
         assert_eq!(
             (refusal.code(), &*reason(refusal)),

@@ -83,6 +83,30 @@ async fn while_notify_is_down_invitations_answers_and_catches_up_later() {
 }
 
 #[tokio::test]
+async fn an_invitation_ignored_before_its_email_left_sends_none() {
+    let mut system = System::start("ignored").await;
+    let clients = system.clients();
+    let [(ada, ada_address), (ben, ben_address)] = two(&clients).await;
+    let [(cleo, _), (dan, dan_address)] = two(&clients).await;
+    system.notify.kill();
+    let invitation = clients.invite(&ada, &ben).await;
+    clients
+        .reply(&ben, &invitation.invitation_id, "Do I know you?")
+        .await
+        .expect("replied");
+    clients.ignore(&ben, &invitation.invitation_id).await;
+    clients.invite(&cleo, &dan).await;
+    system.notify.restart().await;
+    assert_one_email(&system, &dan_address).await;
+    assert_one_email(&system, &ada_address).await;
+    let to_ben = mail::all(&system.mail())
+        .into_iter()
+        .filter(|email| email.to == ben_address)
+        .count();
+    assert_eq!(to_ben, 0, "the reply goes out, the invitation does not");
+}
+
+#[tokio::test]
 async fn what_was_answered_survives_the_death_of_both_services() {
     let mut system = System::start("killed").await;
     let clients = system.clients();

@@ -1,46 +1,18 @@
 //! Many at once, released together: whatever the order, the end is one that a serial order could have had.
 
-use std::{collections::HashSet, future::Future, sync::Arc};
+use std::{collections::HashSet, future::Future};
 
 use proto::invitations::v1::{
     SendInvitationRequest, SendInvitationResponse, SentState, send_invitation_response::Outcome,
 };
 use tests::{
     clients::{Invitations, id, reason},
-    files,
     local::Local,
-    processes::{Launch, Service},
-    system::LINK_KEY,
+    races::{assert_books_agree, released_together, two_services},
 };
-use tokio::sync::Barrier;
 use tonic::Status;
 
 type Sent = Result<SendInvitationResponse, Status>;
-
-/// Runs all of `calls`, none before every one is ready to start.
-async fn released_together<F>(calls: impl IntoIterator<Item = F>) -> Vec<F::Output>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    let calls: Vec<F> = calls.into_iter().collect();
-    let barrier = Arc::new(Barrier::new(calls.len()));
-    let tasks: Vec<_> = calls
-        .into_iter()
-        .map(|call| {
-            let barrier = barrier.clone();
-            tokio::spawn(async move {
-                barrier.wait().await;
-                call.await
-            })
-        })
-        .collect();
-    let mut results = Vec::new();
-    for task in tasks {
-        results.push(task.await.expect("a call does not panic"));
-    }
-    results
-}
 
 fn send(
     clients: &Invitations,
@@ -71,23 +43,6 @@ fn reasons(results: &[Sent]) -> Vec<String> {
         .filter_map(|result| result.as_ref().err())
         .map(reason)
         .collect()
-}
-
-/// Two processes of the service on one database.
-async fn two_services(hint: &str, flags: &[(&str, &str)]) -> (Local, [Service; 2]) {
-    let local = Local::start(hint, &[]).await;
-    let directory = files::directory();
-    let launch = || {
-        flags.iter().fold(
-            Launch::new("invitations-svc", &directory)
-                .flag("--database-url", &local.database.url)
-                .flag("--link-keys", LINK_KEY)
-                .flag("--relay", "off"),
-            |launch, (name, value)| launch.flag(name, value),
-        )
-    };
-    let services = [launch().start().await, launch().start().await];
-    (local, services)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,6 +126,7 @@ async fn check_quota_of_10(clients: &[Invitations], local: &Local) {
         )),
         10
     );
+    assert_books_agree(local);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,6 +181,7 @@ async fn crossing_invitations_always_connect_with_one_acceptance() {
         local.count("SELECT coalesce(sum(lifetime_sends), 0)::bigint AS count FROM account"),
         PAIRS as i64
     );
+    assert_books_agree(&local);
     for two in people.chunks(2).take(10) {
         assert_eq!(clients[0].connections(&two[0]).await.expect("listed").len(), 1);
     }

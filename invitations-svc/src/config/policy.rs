@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{
+    ArgMatches, Args, Command,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 
 use crate::{
     domain::{
@@ -137,6 +140,24 @@ impl PolicyArgs {
     }
 }
 
+/// The settings of the rules as they are given, one a line, each with its meaning.
+pub fn rules(given: &ArgMatches) -> String {
+    let described = PolicyArgs::augment_args(Command::new("rules"));
+    let line = |arg: &clap::Arg| {
+        let values = given.get_raw(arg.get_id().as_str()).into_iter().flatten();
+        let values: Vec<String> = values.map(|value| value.to_string_lossy().into_owned()).collect();
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let flag = arg.get_long().unwrap_or_default();
+        format!("--{flag} {}\n    {help}", values.join(","))
+    };
+    described
+        .get_arguments()
+        .filter(|arg| arg.get_long().is_some_and(|flag| flag != "help"))
+        .map(line)
+        .collect::<Vec<String>>()
+        .join("\n")
+}
+
 fn reminders(text: &str) -> Result<Vec<Duration>, String> {
     let wrong =
         || format!("--reminder-days: `{text}` must be up to 5 ascending numbers of days, e.g. 7,21, or none");
@@ -178,7 +199,31 @@ fn ladder(text: &str) -> Result<Vec<Rung>, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+
+    #[test]
+    fn every_rule_is_told_with_its_number() {
+        let given = [
+            "x",
+            "--database-url",
+            "postgres:///x",
+            "--link-keys",
+            "k",
+            "--quota-day",
+            "7",
+        ];
+        let told = rules(&crate::config::Config::command().get_matches_from(given));
+        assert!(
+            told.contains("--quota-day 7\n    Sends of one inviter in any 24 hours"),
+            "{told}"
+        );
+        assert!(
+            told.contains("--restriction-ladder email:7,suspend:7,suspend:30,suspend\n"),
+            "{told}"
+        );
+    }
 
     #[test]
     fn a_ladder_names_kinds_and_days() {

@@ -169,3 +169,6 @@ fn private(facts: &Facts, after: Received, kind: EventKind, moment: Moment) -> (
     };
     (changes, received)
 }
+
+#[cfg(test)]
+mod tests;

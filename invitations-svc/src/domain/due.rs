@@ -152,3 +152,6 @@ fn at(received: &Received, next: Timestamp) -> Received {
         ..received.clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

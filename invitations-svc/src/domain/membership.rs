@@ -109,3 +109,6 @@ pub fn disconnect(disconnect: &Disconnect, facts: &Facts, moment: Moment) -> Dec
         answer: Ok(Answer::Done),
     }
 }
+
+#[cfg(test)]
+mod tests;

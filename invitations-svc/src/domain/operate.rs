@@ -132,3 +132,6 @@ fn entry(operation: &Operation, action: AuditAction, detail: String, moment: Mom
         note: operation.note.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

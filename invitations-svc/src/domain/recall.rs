@@ -80,3 +80,6 @@ fn without_reminders(facts: &Facts, moment: Moment) -> Decision {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -210,3 +210,6 @@ impl StoredAnswer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

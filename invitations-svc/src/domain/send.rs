@@ -226,7 +226,7 @@ fn written(
     };
     let (received, emails) = match (open, reach) {
         (Some(open), Reach::Recipient) => renewed(&open.received, &sent, command, moment),
-        (Some(open), Reach::Nobody) => (prolonged(&open.received, sent.expires_at), false),
+        (Some(open), Reach::Nobody) => (prolonged(&open.received, &sent, command, moment), false),
         (None, reach) => (first(&sent, command, reach, moment), reach == Reach::Recipient),
     };
     pair.open = Some(Open {
@@ -321,18 +321,16 @@ fn renewed(before: &Received, sent: &Sent, command: &Send, moment: Moment) -> (R
     (received, emails)
 }
 
-/// As the recipient has it, but open for as long as the inviter believes.
-fn prolonged(before: &Received, expires_at: Timestamp) -> Received {
+/// As the recipient has it, but open and to be reminded of as the inviter believes: whether reminders can be stopped must
+/// not depend on the folder.
+fn prolonged(before: &Received, sent: &Sent, command: &Send, moment: Moment) -> Received {
     Received {
         sequence: before.sequence + 1,
-        expires_at,
-        due_at: if before.can_be_reminded() {
-            before.due_at
-        } else {
-            Some(expires_at)
-        },
+        expires_at: sent.expires_at,
+        reminders: command.reminders,
         ..before.clone()
     }
+    .scheduled(moment.now, moment.policy)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::{
 const SET: i64 = 5_000;
 
 /// How often the worker looks.
-const POLL: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_secs(10);
 
 /// Stored answers are kept a little longer than they count, for clocks that differ.
 const SLACK: Duration = Duration::from_secs(60 * 60);

@@ -156,7 +156,7 @@ pub(super) async fn reply(
         invitation_id: violations.uuid("invitation_id", &request.invitation_id),
     };
     let text = violations.text("text", &request.text, rooms.limits.reply_chars);
-    if text.trim().is_empty() {
+    if request.text.trim().is_empty() {
         violations.add("text", "must not be empty");
     }
     let seen = seen(&mut violations, &request.etag);

@@ -1,9 +1,6 @@
 //! Sending: one, a batch, a stream. Many are so many single ones; each is answered for itself.
 
-use std::{
-    future::Future,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use futures_util::{Stream, StreamExt, future::join_all};
 use proto::invitations::v1 as pb;
@@ -104,26 +101,24 @@ impl Sending {
             .buffer_unordered(in_flight)
     }
 
-    fn item(
+    async fn item(
         self,
         item: Result<pb::SendInvitationStreamRequest, Status>,
         patience: Duration,
-    ) -> impl Future<Output = Result<pb::SendInvitationStreamResponse, Status>> {
-        async move {
-            let pb::SendInvitationStreamRequest { item_id, request } = item?;
-            let visible = item_id.bytes().all(|byte| byte.is_ascii_graphic());
-            let result = if !visible || !(1..=ITEM_ID_CHARS).contains(&item_id.len()) {
-                let wrong = "must be 1 to 64 visible ASCII characters";
-                Err(field_refusal(DOMAIN, "INVALID_ARGUMENT", "item_id", wrong))
-            } else {
-                self.one(&request.unwrap_or_default(), Instant::now() + patience)
-                    .await
-            };
-            Ok(pb::SendInvitationStreamResponse {
-                item_id,
-                result: Some(result_of(result)),
-            })
-        }
+    ) -> Result<pb::SendInvitationStreamResponse, Status> {
+        let pb::SendInvitationStreamRequest { item_id, request } = item?;
+        let visible = item_id.bytes().all(|byte| byte.is_ascii_graphic());
+        let result = if !visible || !(1..=ITEM_ID_CHARS).contains(&item_id.len()) {
+            let wrong = "must be 1 to 64 visible ASCII characters";
+            Err(field_refusal(DOMAIN, "INVALID_ARGUMENT", "item_id", wrong))
+        } else {
+            self.one(&request.unwrap_or_default(), Instant::now() + patience)
+                .await
+        };
+        Ok(pb::SendInvitationStreamResponse {
+            item_id,
+            result: Some(result_of(result)),
+        })
     }
 
     async fn result(

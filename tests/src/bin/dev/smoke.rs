@@ -61,6 +61,8 @@ pub(crate) fn smoke() -> anyhow::Result<()> {
         ],
     )?;
 
+    whole_life(&at.to_string())?;
+
     let status = run.interrupt().context("Ctrl-C did not end `dev run`")?;
     ensure!(
         status.success(),
@@ -79,6 +81,31 @@ pub(crate) fn smoke() -> anyhow::Result<()> {
     again.interrupt();
     println!("Seen: all calls, and the data again after a restart.");
     Ok(())
+}
+
+/// Runs the README's walk through an invitation's life, as it stands there, at another address.
+fn whole_life(at: &str) -> anyhow::Result<()> {
+    let readme = include_str!("../../../../README.md");
+    let (_, rest) = readme
+        .split_once("```sh\n")
+        .context("the README has a block of shell")?;
+    let (lines, _) = rest.split_once("```").context("the README's block has an end")?;
+    let lines = format!("set -e\n{}", lines.replace("127.0.0.1:50051", at));
+    expect(
+        &lines,
+        &[
+            "Have we met?",
+            "RECEIVED_STATE_IGNORED",
+            "RECEIVED_STATE_DECLINED",
+            "SENT_STATE_PENDING",
+            "SEND_CHECK_HIDDEN",
+            "CANNOT_INVITE_MEMBER",
+            "SENT_STATE_WITHDRAWN",
+            "RECEIVED_STATE_ACCEPTED",
+            "TRANSITION_KIND_DISCONNECTED",
+            "\"strikeLimit\": 5",
+        ],
+    )
 }
 
 /// Runs `line` in a shell; it succeeds and prints each of `parts`.

@@ -1,0 +1,5 @@
+mod accepting;
+mod declining;
+mod etags;
+mod replying;
+mod table;
