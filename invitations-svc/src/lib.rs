@@ -38,6 +38,9 @@ use crate::{
     },
 };
 
+/// Connections of the workers, beside those of the committers and those for reads.
+const WORKER_CONNECTIONS: u32 = 4;
+
 /// Starts the service: the wiring, and nothing else. It serves at once and is ready when its database is.
 ///
 /// The error says which setting to change.
@@ -67,11 +70,15 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     let ledger = ledger::start(
         &config.ledger,
         ledger::Terms {
-            pool: postgres::pool(&config.database.database_url, config.ledger.committers, session),
+            pool: postgres::pool(
+                &config.database.database_url,
+                config.ledger.committers,
+                session.clone(),
+            ),
             clock: clock.clone(),
             policy: policy.clone(),
             wakes: wakes.clone(),
-            feeds: config.feed == FeedSwitch::On,
+            feeds: config.feed != FeedSwitch::Off,
         },
     );
 
@@ -85,21 +92,23 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         max_in_flight: config.listen.max_in_flight,
         max_duration: patience,
     });
+    // Workers find their rows by keys, as committers do; a plan cached while a table was empty must not come back.
+    let workers = Database::with_session(&config.database, WORKER_CONNECTIONS, session);
     let eraser = Eraser {
-        database: database.clone(),
+        database: workers.clone(),
         ledger: ledger.clone(),
         clock: clock.clone(),
     };
     // The workers are known to other processes by this.
     let holder = uuid::Uuid::new_v4();
-    let timers = Timers::new(holder, database.clone(), clock.clone(), ledger.clone());
+    let timers = Timers::new(holder, workers.clone(), clock.clone(), ledger.clone());
     let timers = (config.timers == TimersSwitch::On).then_some(timers);
     let days = |count: u16| Duration::from_secs(u64::from(count) * 24 * 60 * 60);
     let feed_for = days(config.feed_days);
-    let (sequencer, heads) = Sequencer::new(database.clone(), config.feed, wakes.feed);
+    let (sequencer, heads) = Sequencer::new(workers.clone(), config.feed, wakes.feed);
     let retention = Retention::new(
         holder,
-        database.clone(),
+        workers.clone(),
         clock.clone(),
         policy.clone(),
         config.closed_days.map(days),
@@ -143,7 +152,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     drop(rooms);
 
     let relay = Relay {
-        database,
+        database: workers,
         clock,
         links: Links {
             keys,

@@ -253,9 +253,13 @@ impl Database {
             "statement_timeout".to_owned(),
             args.statement_timeout_ms.to_string(),
         )];
-        let size = args.database_connections;
+        Self::with_session(args, args.database_connections, settings)
+    }
+
+    /// A pool of `size` connections that begin with these `SET`s.
+    pub fn with_session(args: &DatabaseArgs, size: u32, session: SessionSettings) -> Self {
         Self {
-            pool: pool(&args.database_url, size, settings),
+            pool: pool(&args.database_url, size, session),
             permits: Arc::new(Semaphore::new(size as usize)),
         }
     }

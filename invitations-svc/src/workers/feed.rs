@@ -21,6 +21,9 @@ const CALL: Duration = Duration::from_secs(5);
 /// How long the worker sleeps when nobody wakes it, at most. What other processes move is seen as late.
 const POLL: Duration = Duration::from_secs(1);
 
+/// Time between two rounds while there is work: fewer, larger sets cost the database less.
+const PACE: Duration = Duration::from_millis(100);
+
 /// How long it leaves a lane to another process that is at it, at most.
 const AFTER_YOU: Duration = Duration::from_millis(50);
 
@@ -30,9 +33,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Whether this process keeps its transitions for those who follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum FeedSwitch {
-    /// It does, and moves those that wait into the feed.
+    /// Kept, and moved into the feed by this process.
     On,
-    /// Nobody gets to know them. Streams show what other processes keep.
+    /// Kept; they wait in the outbox until another process moves them.
+    Record,
+    /// Not kept.
     Off,
 }
 
@@ -50,7 +55,9 @@ pub struct Sequencer {
 /// What one round came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Round {
-    /// There may be more.
+    /// A set was full: there is more.
+    More,
+    /// Some were moved.
     Moved,
     /// Another process is at what there is.
     Busy,
@@ -85,7 +92,8 @@ impl Sequencer {
                 Ok(round) => {
                     failures = 0;
                     match round {
-                        Round::Moved => continue,
+                        Round::More => continue,
+                        Round::Moved => PACE,
                         Round::Busy => jittered(AFTER_YOU),
                         Round::Idle => jittered(POLL),
                     }
@@ -96,8 +104,9 @@ impl Sequencer {
                     jittered(pause_after(failures))
                 }
             };
+            let is_paced = pause == PACE;
             tokio::select! {
-                () = self.wake.notified(), if failures == 0 => {}
+                () = self.wake.notified(), if failures == 0 && !is_paced => {}
                 () = tokio::time::sleep(pause) => {}
                 () = stop.cancelled() => return,
             }
@@ -116,7 +125,7 @@ impl Sequencer {
         let waiting = looked?.into_iter().filter(|head| head.waits);
         match self.switch {
             FeedSwitch::On => self.advance(waiting.collect(), stop).await,
-            FeedSwitch::Off => Ok(Round::Idle),
+            FeedSwitch::Record | FeedSwitch::Off => Ok(Round::Idle),
         }
     }
 
@@ -132,11 +141,15 @@ impl Sequencer {
                 .await?;
             round = match (moved, round) {
                 (Some(0), _) => round,
-                (Some(moved), _) => {
+                (Some(moved), before) => {
                     metrics::counter!("feed_sequenced_total").increment(moved as u64);
-                    Round::Moved
+                    if moved as i64 >= SET || before == Round::More {
+                        Round::More
+                    } else {
+                        Round::Moved
+                    }
                 }
-                (None, Round::Moved) => Round::Moved,
+                (None, Round::More | Round::Moved) => round,
                 (None, Round::Busy | Round::Idle) => Round::Busy,
             };
         }

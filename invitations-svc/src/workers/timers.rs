@@ -64,7 +64,15 @@ impl Timers {
         let mut pause = POLL;
         while !stop.is_cancelled() {
             match self.sweep(&stop).await {
-                Ok(()) => pause = POLL,
+                Ok(0) => pause = POLL,
+                // Whatever is wrong with these is not mended by trying at once.
+                Ok(failures) => {
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    tracing::warn!(
+                        failures,
+                        "some reminders or expiries were not decided; they stay due"
+                    );
+                }
                 Err(error) => {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     tracing::warn!(%error, "reminders and expiries wait; will try again");
@@ -77,9 +85,11 @@ impl Timers {
         }
     }
 
-    /// Goes once through all that is due. What fails stays due, and does not hold up what comes after it.
-    async fn sweep(&self, stop: &CancellationToken) -> Result<(), DatabaseError> {
+    /// Goes once through all that is due; answers how many were not decided. They stay due, and do not hold up what comes
+    /// after them.
+    async fn sweep(&self, stop: &CancellationToken) -> Result<usize, DatabaseError> {
         let mut place = Place::START;
+        let mut failures = 0;
         while !stop.is_cancelled() && self.duty.is_mine().await? {
             let now = self.duty.clock.now();
             let read = self.duty.database.run(within(CALL), move |db| {
@@ -90,27 +100,19 @@ impl Timers {
             let age = oldest.map_or(0.0, |at| now.duration_since(at).as_secs_f64());
             metrics::gauge!("timers_oldest_due_seconds").set(age);
             if set.is_empty() {
-                return Ok(());
+                break;
             }
-            self.settle(set).await;
+            failures += self.settle(set).await;
             place = last;
         }
-        Ok(())
+        Ok(failures)
     }
 
-    async fn settle(&self, set: Vec<Received>) {
+    async fn settle(&self, set: Vec<Received>) -> usize {
         let deadline = within(CALL);
         let decided = stream::iter(set).map(|named| self.decide(named, deadline));
-        let failures = decided
-            .buffer_unordered(IN_FLIGHT)
-            .filter(|done| std::future::ready(!done));
-        let failures = failures.count().await;
-        if failures > 0 {
-            tracing::warn!(
-                failures,
-                "some reminders or expiries were not decided; they stay due"
-            );
-        }
+        let decided = decided.buffer_unordered(IN_FLIGHT);
+        decided.filter(|done| std::future::ready(!done)).count().await
     }
 
     async fn decide(&self, named: Received, deadline: Instant) -> bool {

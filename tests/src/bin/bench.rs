@@ -61,6 +61,7 @@ async fn main() -> anyhow::Result<()> {
         .flag("--database-url", &database.url)
         .flag("--link-keys", tests::system::LINK_KEY)
         .flag("--relay", "off")
+        .flag("--feed", "record")
         .start()
         .await;
     let channels = connect(service.grpc()).await?;
@@ -254,7 +255,8 @@ fn plain_transaction(members: u64) -> String {
            VALUES ({a}, gen_random_uuid(), {b}, '', 1, now(), now());\n\
          INSERT INTO received (recipient_id, id, inviter_id, note, lifecycle, folder, sequence, sent_at, expires_at, \
            emailed_at, reminders, reminders_left, due_at) \
-           VALUES ({b}, gen_random_uuid(), {a}, '', 1, 1, 1, now(), now(), now(), true, 2, now());\n\
+           VALUES ({b}, gen_random_uuid(), {a}, '', 1, 1, 1, now(), now(), now(), true, 2, \
+           now() + interval '7 days');\n\
          INSERT INTO outbox (lane, invitation_id, sequence, event, inviter_id, recipient_id, text, pair_version, \
            happened_at, due_at, unfed) VALUES (1, gen_random_uuid(), 1, 1, {a}, {b}, '', 1, now(), now(), true);\n\
          INSERT INTO request (request_id, client, fingerprint, outcome, subject, decided_at, until) \
