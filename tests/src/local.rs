@@ -59,7 +59,15 @@ impl Time {
     }
 }
 
+/// The flags of a service without workers: transitions stay in the outbox, and whose time has come is noted by nobody.
+pub const IDLE: [&str; 4] = ["--feed", "off", "--timers", "off"];
+
 impl Local {
+    /// As [`Local::start`], without workers: for tests that look at what an act wrote.
+    pub async fn start_idle(hint: &str, flags: &[&str]) -> Self {
+        Self::start(hint, &[&IDLE, flags].concat()).await
+    }
+
     /// Starts the service with a database of its own and `flags`, and waits until it is ready.
     pub async fn start(hint: &str, flags: &[&str]) -> Self {
         let database = cluster::database(hint);

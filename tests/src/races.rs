@@ -36,16 +36,18 @@ where
     results
 }
 
-/// Two processes of the service on one database.
+/// Two processes of the service on one database, without workers.
 pub async fn two_services(hint: &str, flags: &[(&str, &str)]) -> (Local, [Service; 2]) {
-    let local = Local::start(hint, &[]).await;
+    let local = Local::start_idle(hint, &[]).await;
     let directory = files::directory();
     let launch = || {
         flags.iter().fold(
             Launch::new("invitations-svc", &directory)
                 .flag("--database-url", &local.database.url)
                 .flag("--link-keys", LINK_KEY)
-                .flag("--relay", "off"),
+                .flag("--relay", "off")
+                .flag("--feed", "off")
+                .flag("--timers", "off"),
             |launch, (name, value)| launch.flag(name, value),
         )
     };

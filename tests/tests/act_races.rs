@@ -461,7 +461,7 @@ async fn disconnect_and_send() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_the_edge_of_its_time_an_invitation_is_accepted_or_has_expired() {
-    let local = Local::start("edge", &[]).await;
+    let local = Local::start_idle("edge", &[]).await;
     let clients = [local.clients()];
     let open = SignedDuration::from_hours(24 * 180);
     let (mut accepted, mut expired) = (0, 0);

@@ -195,7 +195,7 @@ async fn check(local: &Local, clients: &Invitations, act: Act, from: Standing) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_act_in_every_state_is_answered_as_the_table_says() {
-    let local = Local::start("table", &[]).await;
+    let local = Local::start_idle("table", &[]).await;
     let clients = local.clients();
     for act in Act::ALL {
         for from in [
@@ -215,7 +215,7 @@ async fn every_act_in_every_state_is_answered_as_the_table_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_only_looks_sent_is_not_there_for_its_recipient() {
-    let local = Local::start("barred", &["--after-decline", "silent"]).await;
+    let local = Local::start_idle("barred", &["--after-decline", "silent"]).await;
     let clients = local.clients();
     for act in Act::ALL {
         check(&local, &clients, act, Standing::Barred).await;
@@ -239,7 +239,7 @@ async fn what_only_looks_sent_is_not_there_for_its_recipient() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_folder_lists_what_lies_in_it() {
-    let local = Local::start("folders", &[]).await;
+    let local = Local::start_idle("folders", &[]).await;
     let clients = local.clients();
     let [ben] = clients.new_members(["Ben"]).await;
     let inviters = clients.crowd(3).await;
@@ -274,7 +274,7 @@ async fn each_folder_lists_what_lies_in_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_etag_stops_the_second_of_two_devices() {
-    let local = Local::start("etags", &[]).await;
+    let local = Local::start_idle("etags", &[]).await;
     let clients = local.clients();
     let it = invited(&clients).await;
     let seen = clients
@@ -321,7 +321,7 @@ async fn an_old_etag_stops_the_second_of_two_devices() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_gone_is_not_found_whatever_the_etag() {
-    let local = Local::start("gone", &[]).await;
+    let local = Local::start_idle("gone", &[]).await;
     let clients = local.clients();
     let it = invited(&clients).await;
     let etag = clients
@@ -357,7 +357,7 @@ async fn what_is_gone_is_not_found_whatever_the_etag() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_sides_read_up_to_ten_replies_in_their_order() {
-    let local = Local::start("replies", &[]).await;
+    let local = Local::start_idle("replies", &[]).await;
     let clients = local.clients();
     let it = invited(&clients).await;
     assert!(
@@ -462,7 +462,7 @@ async fn told(clients: &Invitations, names: &[&str]) -> Vec<Member> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_withdrawal_the_next_invitation_needs_the_address() {
-    let local = Local::start("withdraw", &[]).await;
+    let local = Local::start_idle("withdraw", &[]).await;
     let clients = local.clients();
     let [ada] = clients.new_members(["Ada"]).await;
     let ben = told(&clients, &["Ben"]).await.remove(0);
@@ -483,7 +483,7 @@ async fn after_a_withdrawal_the_next_invitation_needs_the_address() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_withdrawal_lifts_no_ban() {
-    let local = Local::start("ban_stays", &[]).await;
+    let local = Local::start_idle("ban_stays", &[]).await;
     let clients = local.clients();
     let [ada] = clients.new_members(["Ada"]).await;
     let ben = told(&clients, &["Ben"]).await.remove(0);
@@ -500,7 +500,7 @@ async fn a_withdrawal_lifts_no_ban() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_declined_inviter_is_barred_until_the_decliner_invites_them() {
-    let local = Local::start("bar", &["--pair-sends", "10"]).await;
+    let local = Local::start_idle("bar", &["--pair-sends", "10"]).await;
     let clients = local.clients();
     let it = standing(&local, &clients, Standing::Declined).await;
     let (ada, ben) = (&it.ada, &it.ben);
@@ -534,7 +534,7 @@ async fn a_declined_inviter_is_barred_until_the_decliner_invites_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_accepts_no_invitations_answers_like_whoever_declined() {
-    let local = Local::start("nobody", &[]).await;
+    let local = Local::start_idle("nobody", &[]).await;
     let clients = local.clients();
     let it = standing(&local, &clients, Standing::Declined).await;
     let declined = clients.send(&it.ada, &it.ben).await.expect_err("barred");
@@ -563,7 +563,7 @@ async fn whoever_accepts_no_invitations_answers_like_whoever_declined() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_ends_for_both_and_silently() {
-    let local = Local::start("disconnect", &[]).await;
+    let local = Local::start_idle("disconnect", &[]).await;
     let clients = local.clients();
     let it = standing(&local, &clients, Standing::Accepted).await;
     let (ada, ben) = (&it.ada, &it.ben);
@@ -596,7 +596,7 @@ async fn a_connection_ends_for_both_and_silently() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_connection_ends_the_two_begin_afresh() {
-    let local = Local::start("afresh", &["--pair-sends", "1"]).await;
+    let local = Local::start_idle("afresh", &["--pair-sends", "1"]).await;
     let clients = local.clients();
     // A ban, the pair's limit; and the address that a withdrawal asks for.
     for end in [Act::Decline, Act::Withdraw] {
@@ -637,7 +637,7 @@ async fn decliners(local: &Local, clients: &Invitations, ada: &str, count: usize
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fifth_strike_is_a_step_up_the_ladder() {
     let flags = ["--quota-day", "1000", "--quota-week", "1000"];
-    let local = Local::start("ladder", &flags).await;
+    let local = Local::start_idle("ladder", &flags).await;
     let clients = local.clients();
     let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
     let others = told(&clients, &["A", "B", "C", "D", "E", "F", "G", "H", "I"]).await;
@@ -697,7 +697,7 @@ async fn every_fifth_strike_is_a_step_up_the_ladder() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn strikes_count_for_180_days_and_once_for_each_recipient() {
-    let local = Local::start("strikes", &["--quota-week", "1000", "--strikes", "2"]).await;
+    let local = Local::start_idle("strikes", &["--quota-week", "1000", "--strikes", "2"]).await;
     let clients = local.clients();
     let [ada] = clients.new_members(["Ada"]).await;
     let first = decliners(&local, &clients, &ada, 1).await.remove(0);
@@ -721,7 +721,7 @@ async fn strikes_count_for_180_days_and_once_for_each_recipient() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn as_many_invitations_as_may_wait_wait_and_no_more() {
-    let local = Local::start("outstanding", &["--quota-outstanding", "3"]).await;
+    let local = Local::start_idle("outstanding", &["--quota-outstanding", "3"]).await;
     let clients = local.clients();
     let people = clients.crowd(12).await;
     let (ada, others) = (&people[0], &people[1..]);
@@ -762,7 +762,7 @@ async fn as_many_invitations_as_may_wait_wait_and_no_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_as_many_connections_as_one_may_have_nobody_is_connected_any_more() {
-    let local = Local::start("cap", &["--max-connections", "2"]).await;
+    let local = Local::start_idle("cap", &["--max-connections", "2"]).await;
     let clients = local.clients();
     let people = clients.crowd(8).await;
     let (ada, others) = (&people[0], &people[1..]);
@@ -814,7 +814,7 @@ async fn at_as_many_connections_as_one_may_have_nobody_is_connected_any_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silently_declined_invitations_go_on_looking_sent() {
-    let local = Local::start("silent", &["--after-decline", "silent"]).await;
+    let local = Local::start_idle("silent", &["--after-decline", "silent"]).await;
     let clients = local.clients();
     let it = standing(&local, &clients, Standing::Declined).await;
     let before = clients.received(&it.ben, &it.invitation).await.expect("found");
@@ -857,7 +857,7 @@ fn invitation(result: &SendInvitationResult) -> Option<&SentInvitation> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_item_of_a_batch_is_answered_as_a_call_for_itself_would_be() {
-    let local = Local::start("batch", &["--quota-day", "3"]).await;
+    let local = Local::start_idle("batch", &["--quota-day", "3"]).await;
     let clients = local.clients();
     let people = clients.crowd(8).await;
     let ada = &people[0];
@@ -931,7 +931,7 @@ async fn each_item_of_a_batch_is_answered_as_a_call_for_itself_would_be() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_has_1_to_100_items() {
-    let local = Local::start("batch_size", &["--quota-day", "1000", "--quota-week", "1000"]).await;
+    let local = Local::start_idle("batch_size", &["--quota-day", "1000", "--quota-week", "1000"]).await;
     let clients = local.clients();
     let people = clients.crowd(102).await;
     let items = |count: usize| {
@@ -962,7 +962,7 @@ async fn a_batch_has_1_to_100_items() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_s_answers_name_their_items() {
-    let local = Local::start("stream", &["--quota-day", "1000", "--quota-week", "1000"]).await;
+    let local = Local::start_idle("stream", &["--quota-day", "1000", "--quota-week", "1000"]).await;
     let clients = local.clients();
     let people = clients.crowd(201).await;
     let item = |item_id: &str, request: Option<SendInvitationRequest>| SendInvitationStreamRequest {
@@ -1024,7 +1024,7 @@ async fn a_client_that_reads_no_answers_is_read_no_further_and_holds_up_nobody()
         atomic::{AtomicUsize, Ordering},
     };
     const FAR_TOO_MANY: usize = 1_000_000;
-    let local = Local::start("deaf", &["--stream-in-flight", "16"]).await;
+    let local = Local::start_idle("deaf", &["--stream-in-flight", "16"]).await;
     let clients = local.clients();
     let [ada] = clients.new_members(["Ada"]).await;
     let taken = Arc::new(AtomicUsize::new(0));
@@ -1062,7 +1062,7 @@ async fn a_client_that_reads_no_answers_is_read_no_further_and_holds_up_nobody()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_lives_longer_than_a_call_may() {
-    let local = Local::start("long_stream", &["--max-call-ms", "200"]).await;
+    let local = Local::start_idle("long_stream", &["--max-call-ms", "200"]).await;
     let clients = local.clients();
     let [ada, ben, cleo] = clients.new_members(["Ada", "Ben", "Cleo"]).await;
     let (sender, items) = tokio::sync::mpsc::channel(1);
@@ -1089,7 +1089,7 @@ async fn a_stream_lives_longer_than_a_call_may() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_act_s_first_answer_comes_again_although_things_moved_on() {
-    let local = Local::start("replays", &[]).await;
+    let local = Local::start_idle("replays", &[]).await;
     let clients = local.clients();
     for act in Act::ALL {
         let from = if act == Act::Decline {
@@ -1136,7 +1136,7 @@ async fn an_act_s_first_answer_comes_again_although_things_moved_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_answer_comes_again_also_after_the_time_ran_out() {
-    let local = Local::start("replay_expired", &[]).await;
+    let local = Local::start_idle("replay_expired", &[]).await;
     let clients = local.clients();
     for act in [Act::Reply, Act::Ignore, Act::Decline, Act::StopReminders] {
         let from = if act == Act::Decline {
@@ -1160,7 +1160,7 @@ async fn a_first_answer_comes_again_also_after_the_time_ran_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_act_s_first_answer_is_its_refusal() {
-    let local = Local::start("replay_refusal", &[]).await;
+    let local = Local::start_idle("replay_refusal", &[]).await;
     let clients = local.clients();
     let it = invited(&clients).await;
     let request = id();
@@ -1181,7 +1181,7 @@ async fn a_refused_act_s_first_answer_is_its_refusal() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_id_stands_for_one_request() {
-    let local = Local::start("reuse", &[]).await;
+    let local = Local::start_idle("reuse", &[]).await;
     let clients = local.clients();
     let (it, other) = (invited(&clients).await, invited(&clients).await);
     let reused = (Code::InvalidArgument, "REQUEST_ID_REUSED".to_owned());
@@ -1226,7 +1226,7 @@ async fn the_request_ids_of_two_clients_are_two() {
                  app member-client bd4106123e659e259c401119d0c7ef0a221df306a5a414b6fb6a579499962d26\n";
     std::fs::write(file.path(), lines).expect("there is room for files");
     let path = file.path().to_str().expect("a plain path");
-    let local = Local::start("two_clients", &["--tokens-file", path]).await;
+    let local = Local::start_idle("two_clients", &["--tokens-file", path]).await;
     let clients = local.clients();
     let members = vec![member("Ada"), member("Ben"), member("Cleo")];
     let upsert = proto::invitations::v1::UpsertMembersRequest {
@@ -1269,7 +1269,7 @@ async fn the_request_ids_of_two_clients_are_two() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_accept_by_its_link_is_an_accept() {
-    let local = Local::start("link", &[]).await;
+    let local = Local::start_idle("link", &[]).await;
     let clients = local.clients();
     let it = standing(&local, &clients, Standing::Archived).await;
     let link = |recipient: &str, invitation: &str| {
@@ -1300,7 +1300,7 @@ async fn an_accept_by_its_link_is_an_accept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_and_an_ignore_end_the_reminders_and_a_restore_brings_none_back() {
-    let local = Local::start("reminders", &[]).await;
+    let local = Local::start_idle("reminders", &[]).await;
     let clients = local.clients();
     let left = |it: &Invited| {
         let row = format!(

@@ -47,7 +47,7 @@ fn reasons(results: &[Sent]) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_32_sends_of_one_pair_one_makes_the_invitation_and_costs_a_unit() {
-    let local = Local::start("one_pair", &["--pair-sends", "1"]).await;
+    let local = Local::start_idle("one_pair", &["--pair-sends", "1"]).await;
     let clients = local.clients();
     let people = clients.crowd(2).await;
     let results = released_together((0..32).map(|_| send(&clients, &people[0], &people[1], id()))).await;
@@ -131,7 +131,7 @@ async fn check_quota_of_10(clients: &[Invitations], local: &Local) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quota_of_10_lets_exactly_10_of_32_through() {
-    let local = Local::start("quota", &["--quota-day", "10"]).await;
+    let local = Local::start_idle("quota", &["--quota-day", "10"]).await;
     check_quota_of_10(&[local.clients()], &local).await;
 }
 
@@ -215,7 +215,7 @@ async fn an_invitation_accepted_32_times_at_once_connects_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_the_database_refuses_fails_alone() {
-    let local = Local::start("poison", &[]).await;
+    let local = Local::start_idle("poison", &[]).await;
     let clients = local.clients();
     let people = clients.crowd(41).await;
     local.execute("ALTER TABLE sent ADD CONSTRAINT poison CHECK (note <> 'poison')");
@@ -242,7 +242,7 @@ async fn a_command_that_the_database_refuses_fails_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_row_fails_its_own_commands_only() {
-    let local = Local::start("damaged", &["--committers", "1"]).await;
+    let local = Local::start_idle("damaged", &["--committers", "1"]).await;
     let clients = local.clients();
     let people = clients.crowd(42).await;
     clients.invite(&people[0], &people[1]).await;

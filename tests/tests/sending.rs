@@ -53,7 +53,7 @@ fn limit_reached(result: Result<impl std::fmt::Debug, Status>) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invitation_stands_in_both_books() {
-    let local = Local::start("books", &[]).await;
+    let local = Local::start_idle("books", &[]).await;
     let clients = local.clients();
     let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
     let message = SendInvitationRequest {
@@ -84,7 +84,7 @@ async fn an_invitation_stands_in_both_books() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_members_connected_ones_and_oneself_are_refused() {
-    let local = Local::start("refusals", &[]).await;
+    let local = Local::start_idle("refusals", &[]).await;
     let clients = local.clients();
     let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
     let not_found = (Code::NotFound, "MEMBER_NOT_FOUND".to_owned());
@@ -108,7 +108,7 @@ async fn unknown_members_connected_ones_and_oneself_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn inviting_whoever_invited_me_connects_us_and_costs_nothing() {
-    let local = Local::start("mutual", &[]).await;
+    let local = Local::start_idle("mutual", &[]).await;
     let clients = local.clients();
     let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
     let invitation = clients.invite(&ada, &ben).await;
@@ -128,7 +128,7 @@ async fn inviting_whoever_invited_me_connects_us_and_costs_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resend_keeps_the_id_and_renews_note_and_expiry() {
-    let local = Local::start("resend", &[]).await;
+    let local = Local::start_idle("resend", &[]).await;
     let clients = local.clients();
     let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
     let first = clients.invite(&ada, &ben).await;
@@ -178,7 +178,7 @@ async fn a_resend_keeps_the_id_and_renews_note_and_expiry() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invitation_expires_180_days_after_its_last_send() {
-    let local = Local::start("expiry", &[]).await;
+    let local = Local::start_idle("expiry", &[]).await;
     let clients = local.clients();
     let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
     let first = clients.invite(&ada, &ben).await;
@@ -225,7 +225,7 @@ async fn an_invitation_expires_180_days_after_its_last_send() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_day_s_quota_is_exact_and_rolls() {
-    let local = Local::start("day", &["--quota-day", "3"]).await;
+    let local = Local::start_idle("day", &["--quota-day", "3"]).await;
     let clients = local.clients();
     let people = clients.crowd(10).await;
     let ada = &people[0];
@@ -252,7 +252,7 @@ async fn the_day_s_quota_is_exact_and_rolls() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_week_s_and_the_lifetime_s_quota_hold_too() {
-    let local = Local::start(
+    let local = Local::start_idle(
         "week",
         &["--quota-day", "2", "--quota-week", "3", "--quota-lifetime", "4"],
     )
@@ -276,7 +276,7 @@ async fn the_week_s_and_the_lifetime_s_quota_hold_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_asks_for_it_is_invited_by_those_who_know_their_address() {
-    let local = Local::start("address", &["--quota-day", "3"]).await;
+    let local = Local::start_idle("address", &["--quota-day", "3"]).await;
     let clients = local.clients();
     let [ada] = clients.new_members(["Ada"]).await;
     let ben = Member {
@@ -318,7 +318,7 @@ async fn whoever_asks_for_it_is_invited_by_those_who_know_their_address() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_gets_its_first_answer_for_24_hours() {
-    let local = Local::start("requests", &["--quota-day", "1"]).await;
+    let local = Local::start_idle("requests", &["--quota-day", "1"]).await;
     let clients = local.clients();
     let [ada, ben, cleo] = clients.new_members(["Ada", "Ben", "Cleo"]).await;
     let request_id = id();
@@ -357,7 +357,7 @@ async fn a_request_gets_its_first_answer_for_24_hours() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_is_an_answer_too() {
-    let local = Local::start("refused", &["--quota-day", "1"]).await;
+    let local = Local::start_idle("refused", &["--quota-day", "1"]).await;
     let clients = local.clients();
     let [ada, ben, cleo] = clients.new_members(["Ada", "Ben", "Cleo"]).await;
     clients.invite(&ada, &ben).await;

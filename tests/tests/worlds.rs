@@ -580,9 +580,16 @@ fn written(local: &Local, worlds: &[World]) -> Vec<[i64; 4]> {
     rows.iter().map(read).collect()
 }
 
+/// Whether workers write beside the acts. Without them, what each act writes is compared, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Workers {
+    Idle,
+    AtWork,
+}
+
 /// Runs one program in all worlds, each step everywhere before the next one anywhere. Ends where a world meets the one
 /// refusal that may tell them apart.
-async fn run(local: &Local, seed: u64) -> Vec<Seen> {
+async fn run(local: &Local, workers: Workers, seed: u64) -> Vec<Seen> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut worlds = Vec::new();
     for (habit, number) in HABITS.into_iter().zip(0..) {
@@ -591,7 +598,7 @@ async fn run(local: &Local, seed: u64) -> Vec<Seen> {
     let mut steps = vec![Vec::new(); worlds.len()];
     for (at, step) in program(&mut random).into_iter().enumerate() {
         local.time.step(SignedDuration::from_millis(1));
-        let told = take(local, &mut worlds, &step).await;
+        let told = take(local, workers, &mut worlds, &step).await;
         for (steps, told) in steps.iter_mut().zip(told) {
             steps.push(format!("{at} {step:?}: {told}"));
         }
@@ -610,7 +617,7 @@ async fn run(local: &Local, seed: u64) -> Vec<Seen> {
 }
 
 /// Takes one step in all worlds. Answers what each inviter got to see of it.
-async fn take(local: &Local, worlds: &mut [World], step: &Step) -> Vec<String> {
+async fn take(local: &Local, workers: Workers, worlds: &mut [World], step: &Step) -> Vec<String> {
     let mut told = vec![String::new(); worlds.len()];
     match step {
         Step::Wait(length) => local.time.step(*length),
@@ -636,10 +643,12 @@ async fn take(local: &Local, worlds: &mut [World], step: &Step) -> Vec<String> {
                 let answer = world.answer(step).await;
                 *told = world.names.without_ids(&answer);
             }
-            let after = written(local, worlds);
-            for ((told, before), after) in told.iter_mut().zip(before).zip(after) {
-                let wrote: [i64; 4] = std::array::from_fn(|at| after[at] - before[at]);
-                write!(told, " wrote {wrote:?}").expect("a String takes it");
+            if workers == Workers::Idle {
+                let after = written(local, worlds);
+                for ((told, before), after) in told.iter_mut().zip(before).zip(after) {
+                    let wrote: [i64; 4] = std::array::from_fn(|at| after[at] - before[at]);
+                    write!(told, " wrote {wrote:?}").expect("a String takes it");
+                }
             }
         }
     }
@@ -647,8 +656,8 @@ async fn take(local: &Local, worlds: &mut [World], step: &Step) -> Vec<String> {
 }
 
 /// All transcripts of a program are the same, up to the step that met the refusal.
-async fn check(local: &Local, seed: u64, may_refuse: bool) {
-    let seen = run(local, seed).await;
+async fn check(local: &Local, workers: Workers, seed: u64, may_refuse: bool) {
+    let seen = run(local, workers, seed).await;
     let refused = seen.iter().any(|seen| seen.refused);
     assert!(may_refuse || !refused, "program {seed}: CANNOT_INVITE_MEMBER");
     let first = &seen[0];
@@ -685,9 +694,10 @@ const LIMITS: [&str; 6] = [
     "4",
 ];
 
+/// Without workers, so that what each act writes can be counted.
 async fn start(hint: &str, after_decline: &str) -> Local {
     let flags = [&LIMITS[..], &["--after-decline", after_decline]].concat();
-    Local::start(hint, &flags).await
+    Local::start_idle(hint, &flags).await
 }
 
 /// The programs came to what they are about.
@@ -717,7 +727,7 @@ const PROGRAMS: u64 = 30;
 async fn silence_tells_an_inviter_nothing_at_all() {
     let local = start("silent_worlds", "silent").await;
     for seed in 0..PROGRAMS {
-        check(&local, seed, false).await;
+        check(&local, Workers::Idle, seed, false).await;
     }
     assert_reached(&local, true);
 }
@@ -726,9 +736,20 @@ async fn silence_tells_an_inviter_nothing_at_all() {
 async fn a_refusal_tells_an_inviter_nothing_before_it() {
     let local = start("refusing_worlds", "refuse").await;
     for seed in 1_000..1_000 + PROGRAMS {
-        check(&local, seed, true).await;
+        check(&local, Workers::Idle, seed, true).await;
     }
     assert_reached(&local, false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_tell_an_inviter_nothing_either() {
+    let flags = [&LIMITS[..], &["--after-decline", "silent"]].concat();
+    let local = Local::start("working_worlds", &flags).await;
+    for seed in 2_000..2_010 {
+        check(&local, Workers::AtWork, seed, false).await;
+    }
+    let reminded = local.count("SELECT count(*) FROM outbox WHERE event = 12");
+    assert!(reminded > 0, "no reminder was due");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -737,6 +758,6 @@ async fn a_thousand_more_programs_tell_nothing_either() {
     let local = start("thousand_worlds", "silent").await;
     let first = rand::rng().random_range(10_000..1_000_000_000);
     for seed in first..first + 1_000 {
-        check(&local, seed, false).await;
+        check(&local, Workers::Idle, seed, false).await;
     }
 }

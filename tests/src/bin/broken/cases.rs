@@ -72,7 +72,7 @@ pub(crate) const CASES: &[Case] = &[
         file: "invitations-svc/src/domain/answer.rs",
         find: "        received: vec![received.clone()],\n        pair: Some(facts.pair.clone()),\n",
         replace: "        received: vec![received.clone()],\n        \
-                  sent: vec![crate::domain::invitation::Sent { sent_at: moment.now, ..facts.invitation.sent.clone() }],\n        \
+                  sent: vec![super::invitation::Sent { sent_at: moment.now, ..facts.invitation.sent.clone() }],\n        \
                   pair: Some(facts.pair.clone()),\n",
         package: "tests",
         target: &["--test", "worlds"],
