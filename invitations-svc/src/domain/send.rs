@@ -205,9 +205,9 @@ fn written(
 ) -> Written {
     let Moment { now, policy } = moment;
     let open = facts.pair.open_at(now).map(|_| invitation_of(facts));
-    let mut changes = match facts.pair.open {
+    let mut changes = match facts.open {
         // What nobody noted yet is in the way of the new one.
-        Some(_) if open.is_none() => run_out(facts, &account, moment),
+        Some(past) if open.is_none() => run_out(past, facts, &account, moment),
         Some(_) | None => Changes::default(),
     };
     let mut account = changes.accounts.pop().unwrap_or(account);
@@ -260,8 +260,7 @@ fn written(
 }
 
 /// Notes that the pair's last invitation ran out, whoever of the two sent it.
-fn run_out(facts: &Facts, account: &Account, moment: Moment) -> Changes {
-    let invitation = invitation_of(facts);
+fn run_out(invitation: &Invitation, facts: &Facts, account: &Account, moment: Moment) -> Changes {
     let is_own = invitation.sent.inviter_id == account.member_id;
     let inviter = if is_own { Some(account) } else { facts.theirs };
     let facts = due::Facts {

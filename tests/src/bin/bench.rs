@@ -237,9 +237,11 @@ fn plain_transaction(members: u64) -> String {
     let last = FIRST + members - 1;
     let member = |variable: &str| format!("('00000000-0000-7000-8000-' || :{variable}::text)::uuid");
     let (a, b) = (member("a"), member("b"));
+    let id = "('00000000-0000-7000-9000-' || :i::text)::uuid";
     format!(
         "\\set a random({FIRST}, {last})\n\
          \\set b random({FIRST}, {last})\n\
+         \\set i random({FIRST}, 999999999999)\n\
          BEGIN;\n\
          SELECT outcome FROM request WHERE request_id = {a} AND client = 'pgbench';\n\
          SELECT member_id, invitation_policy, email FROM member WHERE member_id IN ({a}, {b});\n\
@@ -249,16 +251,16 @@ fn plain_transaction(members: u64) -> String {
          UPDATE account SET version = version + 1, sends = sends || '\\x000001a207481696', \
            lifetime_sends = lifetime_sends + 1, outstanding = outstanding + 1 WHERE member_id = {a};\n\
          INSERT INTO pair (lo, hi, version, open_id, open_from_lo, open_until, lo_sends, hi_sends) \
-           SELECT least({a}, {b}), greatest({a}, {b}), 1, {a}, true, now(), '\\x000001a207481696', '' WHERE :a <> :b \
+           SELECT least({a}, {b}), greatest({a}, {b}), 1, {id}, {a} < {b}, now(), '\\x000001a207481696', '' WHERE :a <> :b \
            ON CONFLICT (lo, hi) DO UPDATE SET version = pair.version + 1;\n\
          INSERT INTO sent (inviter_id, id, recipient_id, note, lifecycle, sent_at, expires_at) \
-           VALUES ({a}, gen_random_uuid(), {b}, '', 1, now(), now());\n\
+           VALUES ({a}, {id}, {b}, '', 1, now(), now());\n\
          INSERT INTO received (recipient_id, id, inviter_id, note, lifecycle, folder, sequence, sent_at, expires_at, \
            emailed_at, reminders, reminders_left, due_at) \
-           VALUES ({b}, gen_random_uuid(), {a}, '', 1, 1, 1, now(), now(), now(), true, 2, \
+           VALUES ({b}, {id}, {a}, '', 1, 1, 1, now(), now(), now(), true, 2, \
            now() + interval '7 days');\n\
          INSERT INTO outbox (lane, invitation_id, sequence, event, inviter_id, recipient_id, text, pair_version, \
-           happened_at, due_at, unfed) VALUES (1, gen_random_uuid(), 1, 1, {a}, {b}, '', 1, now(), now(), true);\n\
+           happened_at, due_at, unfed) VALUES (1, {id}, 1, 1, {a}, {b}, '', 1, now(), now(), true);\n\
          INSERT INTO request (request_id, client, fingerprint, outcome, subject, decided_at, until) \
            VALUES (gen_random_uuid(), 'pgbench', '\\x00112233445566778899aabbccddeeff', 1, {a}, now(), now());\n\
          COMMIT;\n"
