@@ -68,8 +68,10 @@ prepared!(Heads, (SmallInt, BigInt, BigInt, Bool));
 
 impl QueryFragment<Pg> for Heads<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        // Not EXISTS: the planner would hash all that waits instead of looking for one.
         out.push_sql(
-            "SELECT h.lane, h.position, h.trimmed, EXISTS (SELECT FROM outbox o WHERE o.lane = h.lane AND o.unfed) \
+            "SELECT h.lane, h.position, h.trimmed, \
+             (SELECT true FROM outbox o WHERE o.lane = h.lane AND o.unfed LIMIT 1) IS NOT NULL \
              FROM feed_head h WHERE h.lane < ",
         );
         out.push_bind_param::<SmallInt, _>(self.lanes)?;

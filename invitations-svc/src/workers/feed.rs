@@ -104,9 +104,9 @@ impl Sequencer {
                     jittered(pause_after(failures))
                 }
             };
-            let is_paced = pause == PACE;
+            let heeds = failures == 0 && pause != PACE && self.switch == FeedSwitch::On;
             tokio::select! {
-                () = self.wake.notified(), if failures == 0 && !is_paced => {}
+                () = self.wake.notified(), if heeds => {}
                 () = tokio::time::sleep(pause) => {}
                 () = stop.cancelled() => return,
             }
