@@ -60,7 +60,7 @@ impl Time {
 }
 
 /// The flags of a service without workers: transitions stay in the outbox, and whose time has come is noted by nobody.
-pub const IDLE: [&str; 4] = ["--feed", "off", "--timers", "off"];
+pub const IDLE: [&str; 4] = ["--feed", "record", "--timers", "off"];
 
 impl Local {
     /// As [`Local::start`], without workers: for tests that look at what an act wrote.

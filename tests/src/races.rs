@@ -46,7 +46,7 @@ pub async fn two_services(hint: &str, flags: &[(&str, &str)]) -> (Local, [Servic
                 .flag("--database-url", &local.database.url)
                 .flag("--link-keys", LINK_KEY)
                 .flag("--relay", "off")
-                .flag("--feed", "off")
+                .flag("--feed", "record")
                 .flag("--timers", "off"),
             |launch, (name, value)| launch.flag(name, value),
         )

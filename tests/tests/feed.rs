@@ -425,11 +425,23 @@ async fn the_order_of_an_inviter_s_own_does_not_tell_what_recipients_hide() {
     until_all_are_fed(&local.database).await;
     let second = sent_at_once(&local, &inviter, &recipients).await;
     let (second, _) = feed.first(&inviter, &cursor, second).await;
-    let order = |transitions: &[Transition]| -> Vec<String> {
-        transitions.iter().map(|one| one.recipient_id.clone()).collect()
+    // Lanes may come one after the other.
+    let order = |transitions: &[Transition]| -> Vec<(u8, String)> {
+        let placed = transitions
+            .iter()
+            .map(|one| (lane(one), one.recipient_id.clone()));
+        let mut placed: Vec<_> = placed.collect();
+        placed.sort_by_key(|(lane, _)| *lane);
+        placed
     };
     assert_eq!(kinds(&second), [Kind::Resent; 40]);
     assert_eq!(order(&second), order(&first));
+}
+
+/// The lane of a pair.
+fn lane(transition: &Transition) -> u8 {
+    let last = |id: &str| u8::from_str_radix(&id[34..], 16).expect("a UUID ends with hex digits");
+    (last(&transition.inviter_id) ^ last(&transition.recipient_id)) % 8
 }
 
 /// Invites all of `recipients`, and lets the sequencer look when they are there; answers how many.
@@ -786,12 +798,44 @@ async fn without_a_feed_nothing_is_kept_and_streams_show_that_they_live() {
     let (clients, feed) = (local.clients(), Feed::at(local.grpc()));
     let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
     let mut watching = feed.watch("", "").await.expect("it streams");
-    clients.invite(&ada, &ben).await;
+    let sent = clients.invite(&ada, &ben).await.invitation_id;
+    clients.decline(&ben, &sent).await;
     for _ in 0..3 {
-        assert_eq!(watching.message().await.expect("a heartbeat").transitions, []);
+        let message = watching.message().await.expect("a heartbeat");
+        assert_eq!(message.transitions, []);
     }
     assert_eq!(local.count("SELECT count(*) FROM outbox WHERE unfed"), 0);
+    assert_eq!(
+        local.count("SELECT count(*) FROM outbox WHERE due_at IS NULL"),
+        0,
+        "what nobody waits for is not kept"
+    );
     assert_eq!(local.count("SELECT count(*) FROM feed"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_process_records_another_one_moves() {
+    let (database, directory) = (cluster::database("feed_record"), files::directory());
+    let recorder = launch(&database, &directory)
+        .flag("--feed", "record")
+        .start()
+        .await;
+    let (clients, feed) = (Invitations::at(recorder.grpc()), Feed::at(recorder.grpc()));
+    let people = clients.crowd(10).await;
+    for two in people.chunks(2) {
+        clients.invite(&two[0], &two[1]).await;
+    }
+    assert_eq!(count(&database, "SELECT count(*) FROM feed"), 0);
+    assert_eq!(count(&database, "SELECT count(*) FROM outbox WHERE unfed"), 5);
+    let mut watching = feed.watch("", "").await.expect("it streams");
+    let message = watching.message().await.expect("a heartbeat");
+    assert_eq!(message.transitions, []);
+    let _mover = launch(&database, &directory).start().await;
+    let mut shown = 0;
+    while shown < 5 {
+        shown += watching.message().await.expect("they come").transitions.len();
+    }
+    assert_eq!(shown, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -133,9 +133,12 @@ fn decide(commands: &[&Command], facts: Vec<Facts>, terms: Terms) -> (Rows, Comm
         .iter()
         .map(|command| book.decide(command, moment))
         .collect();
-    let rows = book.into_rows();
+    let mut rows = book.into_rows();
+    // What nobody waits for would stay in the outbox for ever.
+    rows.events
+        .retain(|ordered| ordered.event.mails || (terms.feeds && ordered.event.kind.is_followed()));
     let owes_emails = rows.events.iter().any(|ordered| ordered.event.mails);
-    let feeds = terms.feeds && !rows.events.is_empty();
+    let feeds = terms.feeds && rows.events.iter().any(|ordered| ordered.event.kind.is_followed());
     let committed = Committed {
         answers,
         owes_emails,
