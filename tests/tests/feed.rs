@@ -827,15 +827,12 @@ async fn what_one_process_records_another_one_moves() {
     }
     assert_eq!(count(&database, "SELECT count(*) FROM feed"), 0);
     assert_eq!(count(&database, "SELECT count(*) FROM outbox WHERE unfed"), 5);
-    let mut watching = feed.watch("", "").await.expect("it streams");
-    let message = watching.message().await.expect("a heartbeat");
-    assert_eq!(message.transitions, []);
+    let heartbeat = feed.watch("", "").await.expect("it streams").message().await;
+    let heartbeat = heartbeat.expect("it comes at once");
+    assert_eq!(heartbeat.transitions, []);
     let _mover = launch(&database, &directory).start().await;
-    let mut shown = 0;
-    while shown < 5 {
-        shown += watching.message().await.expect("they come").transitions.len();
-    }
-    assert_eq!(shown, 5);
+    let (shown, _) = feed.first("", &heartbeat.cursor, 5).await;
+    assert_eq!(kinds(&shown), [Kind::Sent; 5]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
