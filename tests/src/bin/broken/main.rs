@@ -16,6 +16,9 @@ use clap::Parser;
 
 use self::cases::{CASES, Case};
 
+/// A race that was lost on purpose may go well once.
+const TRIES: usize = 3;
+
 /// Breaks the code on purpose and sees that tests fail
 #[derive(Parser)]
 struct Args {
@@ -42,7 +45,7 @@ fn main() -> anyhow::Result<()> {
     for (number, case) in chosen.iter().enumerate() {
         println!("[{}/{}] {}", number + 1, chosen.len(), case.name);
         match workshop.check(case, args.verbose) {
-            Ok(()) => println!("    {} fails, as it should", case.test),
+            Ok(()) => println!("    {} {} fails, as it should", case.target.join(" "), case.test),
             Err(error) => {
                 println!("    {error:#}");
                 failures.push(case.name);
@@ -131,20 +134,23 @@ impl Workshop {
         let mut words = vec!["test", "--locked", "-p", case.package];
         words.extend(case.target);
         words.push(case.test);
-        let tested = self.cargo(&words).output()?;
-        let said = String::from_utf8_lossy(&tested.stdout);
-        if verbose {
-            println!("{said}");
+        for _ in 0..TRIES {
+            let tested = self.cargo(&words).output()?;
+            let said = String::from_utf8_lossy(&tested.stdout);
+            if verbose {
+                println!("{said}");
+            }
+            if tested.status.success() {
+                continue;
+            }
+            ensure!(
+                said.contains("test result: FAILED"),
+                "the test did not run:\n{}",
+                String::from_utf8_lossy(&tested.stderr)
+            );
+            return Ok(());
         }
-        if tested.status.success() {
-            bail!("{} passes although {}", case.test, case.name);
-        }
-        ensure!(
-            said.contains("test result: FAILED"),
-            "the test did not run:\n{}",
-            String::from_utf8_lossy(&tested.stderr)
-        );
-        Ok(())
+        bail!("{} passes although {}", case.test, case.name)
     }
 
     fn cargo(&self, words: &[&str]) -> Command {
