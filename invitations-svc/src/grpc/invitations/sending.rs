@@ -94,8 +94,8 @@ impl Sending {
         in_flight: usize,
     ) -> impl Stream<Item = Result<pb::SendInvitationStreamResponse, Status>> + std::marker::Send {
         let stop = self.rooms.stop.clone();
-        let (broken, patience) = (items, self.rooms.limits.patience);
-        broken
+        let patience = self.rooms.limits.patience;
+        items
             .take_until(stop.cancelled_owned())
             .map(move |item| self.clone().item(item, patience))
             .buffer_unordered(in_flight)
