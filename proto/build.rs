@@ -10,14 +10,16 @@ use prost::Message;
 use prost_types::FileDescriptorSet;
 use tonic_build::CodeGenBuilder;
 
-const PROTOS: [&str; 7] = [
+const PROTOS: [&str; 9] = [
     "invitations/v1/connection_service.proto",
     "invitations/v1/feed_service.proto",
     "invitations/v1/invitation_service.proto",
     "invitations/v1/member_service.proto",
     "invitations/v1/operator_service.proto",
     "invitations/v1/views.proto",
+    "notify/v1/delivery_service.proto",
     "notify/v1/email_service.proto",
+    "notify/v1/preference_service.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -13,8 +13,8 @@ use shell::{
 
 use crate::{
     domain::delivery::Policy,
+    links::{Links, PagesUrl},
     smtp::{Limits, Relay, Transport, folder::Folder, url},
-    templates::SettingsUrl,
 };
 
 /// All settings of the service.
@@ -43,9 +43,13 @@ pub struct Config {
     /// Sender of all emails, e.g. "Invitations <invitations@example.com>"; Message-IDs end in its domain
     #[arg(long, env = "MAIL_FROM", value_parser = mailbox)]
     pub(crate) mail_from: Mailbox,
-    /// Page with a member's email settings, linked in each email; {member_id} stands for the reader's id
-    #[arg(long, env = "SETTINGS_URL_TEMPLATE")]
-    pub(crate) settings_url_template: SettingsUrl,
+    /// Where readers reach the pages of --http-addr, e.g. https://mail.example.com; linked in each email
+    #[arg(long, env = "PAGES_URL")]
+    pub(crate) pages_url: PagesUrl,
+    /// Keys that sign links and page tokens, separated by commas, newest first, at least 32 characters each; @FILE reads
+    /// them from a file
+    #[arg(long, env = "LINK_KEYS", value_parser = postgres::secret, hide_env_values = true)]
+    pub(crate) link_keys: SecretString,
     /// Emails sent at once, each over a connection of its own
     #[arg(long, env = "CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=500))]
     pub(crate) concurrency: u16,
@@ -86,12 +90,21 @@ impl Config {
         if self.retry_delays.len() > 30 {
             return Err("--retry-delays: at most 30 waits".to_owned());
         }
+        self.links()?;
         self.transport().map(|_| ())
     }
 
     /// How to write to the log.
     pub fn log(&self) -> &LogArgs {
         &self.log
+    }
+
+    pub(crate) fn links(&self) -> Result<Links, String> {
+        let keys = self.link_keys.expose_secret().parse();
+        Ok(Links {
+            keys: keys.map_err(|wrong| format!("--link-keys: {wrong}"))?,
+            pages_url: self.pages_url.clone(),
+        })
     }
 
     pub(crate) fn transport(&self) -> Result<Transport, String> {
@@ -133,14 +146,16 @@ impl Config {
 mod tests {
     use super::*;
 
-    const BASE: [&str; 7] = [
+    const BASE: [&str; 9] = [
         "notify-svc",
         "--database-url",
         "postgres:///notify?host=/run/postgresql",
         "--mail-from",
         "Invitations <invitations@example.com>",
-        "--settings-url-template",
-        "https://example.com/settings/{member_id}",
+        "--pages-url",
+        "https://mail.example.com",
+        "--link-keys",
+        "0123456789abcdef0123456789abcdef",
     ];
 
     fn check(extra: &[&str]) -> Result<(), String> {
@@ -188,15 +203,8 @@ mod tests {
     }
 
     #[test]
-    fn a_settings_link_is_a_web_link_with_a_place_for_the_member() {
-        for wrong in [
-            "javascript:alert({member_id})",
-            "https://example.com/settings",
-            "/settings/{member_id}",
-        ] {
-            let last = BASE.len() - 1;
-            let args = [&BASE[..last], &[wrong, "--smtp-url", "smtp://127.0.0.1"]].concat();
-            assert!(Config::try_parse_from(args).is_err(), "{wrong}");
-        }
+    fn a_key_is_long_enough() {
+        let wrong = check(&["--smtp-url", "smtp://127.0.0.1", "--link-keys", "short"]);
+        assert!(wrong.expect_err("refused").contains("link-keys"));
     }
 }

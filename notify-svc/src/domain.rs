@@ -1,5 +1,6 @@
 //! The rules: pure functions over rows, commands and a time that is told. No IO, no clock, no wire or database types.
 
+pub(crate) mod address;
 pub(crate) mod command;
 pub(crate) mod contact;
 pub(crate) mod delivery;

@@ -3,6 +3,7 @@
 mod config;
 mod domain;
 mod grpc;
+mod links;
 mod measure;
 mod smtp;
 mod store;
@@ -39,6 +40,7 @@ const SERVICES: &[&str] = &["notify.v1.EmailService"];
 pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Result<Serving, String> {
     config.check()?;
     let transport = config.transport()?;
+    let links = config.links()?;
     let identities = config.listen.identities(config.grpc_addr)?;
     let listeners = Listeners {
         grpc: listen::bind("--grpc-addr", config.grpc_addr).await?,
@@ -89,7 +91,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         transport,
         head: Letterhead {
             from: config.mail_from.clone(),
-            settings_url: config.settings_url_template.clone(),
+            links: links.clone(),
         },
         policy: config.policy(),
         lease: config.lease(),

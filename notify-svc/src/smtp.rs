@@ -56,6 +56,8 @@ fn fault(step: Step, text: impl Into<String>) -> Ending {
     Ending {
         step,
         code: None,
+        enhanced: None,
         text: text.into(),
+        relay: None,
     }
 }

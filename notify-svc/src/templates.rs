@@ -4,10 +4,11 @@
 //! says, with other words around it. An unknown variable is an error; in HTML
 //! everything that comes from outside is escaped.
 
-use std::{str::FromStr, sync::OnceLock};
+use std::sync::OnceLock;
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context, syntax::SyntaxConfig};
-use uuid::Uuid;
+use minijinja::{
+    AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value, context, syntax::SyntaxConfig,
+};
 
 use crate::domain::email::{Acceptance, Content, Initial, Letter, Reminder, Reply};
 
@@ -21,36 +22,11 @@ pub(crate) struct Texts {
     pub(crate) html: String,
 }
 
-/// Address of a member's email settings, with `{member_id}` where the id goes.
-#[derive(Debug, Clone)]
-pub(crate) struct SettingsUrl(String);
-
-impl FromStr for SettingsUrl {
-    type Err = String;
-
-    fn from_str(template: &str) -> Result<Self, String> {
-        let url = Self(template.to_owned());
-        let mut violations = shell::fields::Violations::default();
-        violations.url("", &url.of(Uuid::nil()));
-        if violations.into_result("", ()).is_err() || !template.contains("{member_id}") {
-            return Err("must be an absolute http or https URL with {member_id} in it".to_owned());
-        }
-        Ok(url)
-    }
-}
-
-impl SettingsUrl {
-    fn of(&self, member_id: Uuid) -> String {
-        self.0.replace("{member_id}", &member_id.to_string())
-    }
-}
-
-/// Writes an email.
-pub(crate) fn render(
-    letter: &Letter,
-    member_id: Uuid,
-    settings_url: &SettingsUrl,
-) -> Result<Texts, minijinja::Error> {
+/// Writes an email. More than one letter are reminders of one reader, put together; none is an error.
+pub(crate) fn render(letters: &[&Letter], settings_url: &str) -> Result<Texts, minijinja::Error> {
+    let [letter, ..] = letters else {
+        return Err(ErrorKind::MissingArgument.into());
+    };
     let (name, subject, content) = match &letter.content {
         Content::Initial(email) => ("initial", invites(email), initial(email)),
         Content::Reminder(email) => ("reminder", waits(email), reminder(email)),
@@ -61,7 +37,7 @@ pub(crate) fn render(
         language => "en",
         subject => subject.as_str(),
         recipient_name => letter.recipient.name.as_str(),
-        settings_url => settings_url.of(member_id),
+        settings_url,
         ..content
     };
     let page = |extension: &str| {

@@ -19,6 +19,7 @@ use crate::{
     clients::{channel, id, request},
     cluster::{self, TestDatabase},
     processes::{Launch, Service},
+    system::LINK_KEY,
 };
 
 /// A running notify-svc.
@@ -41,14 +42,14 @@ impl Post {
     /// Starts it on a database that may have another one already.
     pub async fn at(database: TestDatabase, transport: impl FnOnce(Launch, &Path) -> Launch) -> Self {
         let directory = tempfile::tempdir().expect("there is room for files");
-        let launch = Launch::new("notify-svc", directory.path())
+        let launch = Launch::new("notify-svc", directory.path());
+        let pages = format!("http://{}", launch.http);
+        let launch = launch
             .flag("--database-url", &database.url)
             .flag("--log-format", "json")
             .flag("--mail-from", "Invitations <invitations@product.example>")
-            .flag(
-                "--settings-url-template",
-                "https://product.example/settings/{member_id}",
-            );
+            .flag("--pages-url", pages)
+            .flag("--link-keys", LINK_KEY);
         let service = transport(launch, directory.path()).start().await;
         let client = EmailServiceClient::new(channel(service.grpc()));
         Self {

@@ -82,14 +82,14 @@ impl System {
 }
 
 fn notify_launch(database: &TestDatabase, directory: &Path) -> Launch {
-    Launch::new("notify-svc", directory)
+    let launch = Launch::new("notify-svc", directory);
+    let pages = format!("http://{}", launch.http);
+    launch
         .flag("--database-url", &database.url)
         .flag("--log-format", "json")
         .flag("--mail-from", "Invitations <invitations@product.example>")
-        .flag(
-            "--settings-url-template",
-            "https://product.example/settings/{member_id}",
-        )
+        .flag("--pages-url", pages)
+        .flag("--link-keys", LINK_KEY)
 }
 
 fn invitations_launch(database: &TestDatabase, notify: &Service, directory: &Path) -> Launch {

@@ -348,12 +348,11 @@ fn check_read(
     for part in html {
         assert!(read.html.contains(part), "HTML: {part}\n{}", read.html);
     }
-    let member_id = &email.recipient.as_ref().expect("set").member_id;
-    let settings = format!("https://product.example/settings/{member_id}");
-    assert_eq!(
-        read.link("https://product.example/settings"),
-        Some(settings.as_str())
-    );
+    let pages = "http://127.0.0.1:";
+    let settings = read
+        .link(pages)
+        .expect("each email leads to the reader's settings");
+    assert!(settings.contains("/settings/"), "{settings}");
 }
 
 #[tokio::test]

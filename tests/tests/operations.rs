@@ -48,7 +48,8 @@ async fn a_database_that_says_nothing_does_not_hold_up_a_shutdown() {
         Launch::new("notify-svc", directory.path())
             .flag("--mail-dir", directory.path())
             .flag("--mail-from", "a@product.example")
-            .flag("--settings-url-template", "https://product.example/{member_id}"),
+            .flag("--pages-url", "https://mail.product.example")
+            .flag("--link-keys", LINK_KEY),
     ];
     for launch in launches {
         let launch = launch

@@ -24,7 +24,10 @@ pub(crate) struct Queue {
     pub(crate) fingerprint: Fingerprint,
     pub(crate) invitation_id: Uuid,
     pub(crate) sequence: i64,
+    /// The reader.
     pub(crate) member_id: Uuid,
+    /// The member whom the email tells of.
+    pub(crate) other_id: Uuid,
     pub(crate) event_time: Timestamp,
     pub(crate) letter: Letter,
 }

@@ -13,16 +13,20 @@ pub(crate) enum State {
     Expired = 4,
     Dead = 5,
     Uncertain = 6,
+    PreferenceOff = 7,
+    Suppressed = 8,
 }
 
 impl State {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Open,
         Self::Sent,
         Self::Cancelled,
         Self::Expired,
         Self::Dead,
         Self::Uncertain,
+        Self::PreferenceOff,
+        Self::Suppressed,
     ];
 
     /// The state that a row names by its number.
@@ -39,6 +43,8 @@ impl State {
             Self::Expired => "expired",
             Self::Dead => "dead",
             Self::Uncertain => "uncertain",
+            Self::PreferenceOff => "preference_off",
+            Self::Suppressed => "suppressed",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What an attempt's end means.
 
+use std::sync::Arc;
+
 /// How far an attempt got. The body begins only after its mark is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Step {
@@ -20,8 +22,43 @@ pub(crate) struct Ending {
     pub(crate) step: Step,
     /// The server's reply code; none where the connection failed, fell silent or said something unheard of.
     pub(crate) code: Option<u16>,
+    /// The enhanced status code that the server's words begin with.
+    pub(crate) enhanced: Option<Enhanced>,
     /// The server's words or the fault's, for the email's history.
     pub(crate) text: String,
+    /// Host and port of the mail server that was tried.
+    pub(crate) relay: Option<Arc<str>>,
+}
+
+/// An enhanced status code (RFC 3463), e.g. 5.1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Enhanced {
+    pub(crate) class: u8,
+    pub(crate) subject: u16,
+    pub(crate) detail: u16,
+}
+
+impl Enhanced {
+    /// The code that a text begins with.
+    pub(crate) fn at_start_of(text: &str) -> Option<Self> {
+        let code = text.split_whitespace().next()?;
+        let mut parts = code.split('.');
+        let mut number = |most: u16| {
+            let part = parts.next()?;
+            let digits = (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+            let number: u16 = digits.then(|| part.parse().ok())??;
+            (number <= most).then_some(number)
+        };
+        let class = u8::try_from(number(5)?)
+            .ok()
+            .filter(|class| [2, 4, 5].contains(class))?;
+        let (subject, detail) = (number(999)?, number(999)?);
+        parts.next().is_none().then_some(Self {
+            class,
+            subject,
+            detail,
+        })
+    }
 }
 
 /// What that means for the email.

@@ -107,6 +107,7 @@ fn queue(violations: &mut Violations, at: &str, command: wire::QueueEmail) -> Op
         invitation_id,
         sequence,
         member_id,
+        other_id: cause_id,
         event_time,
         letter: Letter { recipient, content },
     })))

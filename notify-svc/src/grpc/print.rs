@@ -45,5 +45,7 @@ fn email_state(state: State) -> wire::EmailState {
         State::Expired => wire::EmailState::Expired,
         State::Dead => wire::EmailState::Dead,
         State::Uncertain => wire::EmailState::Uncertain,
+        State::PreferenceOff => wire::EmailState::PreferenceOff,
+        State::Suppressed => wire::EmailState::Suppressed,
     }
 }

@@ -17,7 +17,7 @@ use super::{
     relay::Limits,
     url::{MailServer, Tls},
 };
-use crate::domain::reply::{Ending, Step};
+use crate::domain::reply::{Ending, Enhanced, Step};
 
 /// A connection that is ready for an email.
 pub(crate) struct Connection {
@@ -118,7 +118,9 @@ impl Connection {
                 Ending {
                     step: Step::Body,
                     code: Some(reply.code().into()),
+                    enhanced: Enhanced::at_start_of(&text),
                     text,
+                    relay: None,
                 }
             }
             Err(ending) => {
@@ -175,7 +177,9 @@ fn ending(step: Step, error: &Error) -> Ending {
     Ending {
         step,
         code: error.status().map(u16::from),
+        enhanced: Enhanced::at_start_of(&text),
         text,
+        relay: None,
     }
 }
 

@@ -28,7 +28,9 @@ impl Folder {
             Ok(()) => Ending {
                 step: Step::Body,
                 code: Some(250),
+                enhanced: None,
                 text: "written to the folder".to_owned(),
+                relay: None,
             },
             // Nothing appeared under the name, so this is no doubt but a delay.
             Err(error) => fault(Step::Data, error.to_string()),

@@ -14,15 +14,16 @@ use uuid::Uuid;
 
 use crate::{
     domain::reply::{Ending, Step},
+    links::{Link, Links},
     store::Claimed,
-    templates::{self, SettingsUrl},
+    templates,
 };
 
 /// What all emails of the service have in common.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Letterhead {
     pub(crate) from: Mailbox,
-    pub(crate) settings_url: SettingsUrl,
+    pub(crate) links: Links,
 }
 
 /// An email that is ready to go.
@@ -53,7 +54,9 @@ pub(crate) fn compose(claimed: &Claimed, head: &Letterhead) -> Result<Message, E
     let unfit = |text: String| Ending {
         step: Step::Compose,
         code: None,
+        enhanced: None,
         text,
+        relay: None,
     };
     match catch_unwind(AssertUnwindSafe(|| try_compose(claimed, head))) {
         Ok(Ok(message)) => Ok(message),
@@ -64,8 +67,14 @@ pub(crate) fn compose(claimed: &Claimed, head: &Letterhead) -> Result<Message, E
 
 fn try_compose(claimed: &Claimed, head: &Letterhead) -> Result<Message, Unfit> {
     let letter = claimed.letter.as_ref().ok_or(Unfit::Letter)?;
+    let link = Link {
+        member_id: claimed.member_id,
+        kind: claimed.kind,
+        issued: claimed.created_at,
+        locale: letter.recipient.locale.clone(),
+    };
     let to: Address = letter.recipient.address.parse()?;
-    let texts = templates::render(letter, claimed.member_id, &head.settings_url)?;
+    let texts = templates::render(&[letter], &head.links.settings(&link))?;
     let body = MultiPart::alternative()
         .boundary(format!("=_{}", claimed.email_id.simple()))
         .singlepart(SinglePart::plain(texts.text))

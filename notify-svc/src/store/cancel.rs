@@ -104,7 +104,7 @@ pub(super) fn count(connection: &mut PgConnection, cancels: &[Cancel]) -> QueryR
             State::Cancelled => counts.cancelled += count,
             State::Sent => counts.sent += count,
             State::Open | State::Uncertain => counts.in_flight += count,
-            State::Expired | State::Dead => {}
+            State::Expired | State::Dead | State::PreferenceOff | State::Suppressed => {}
         }
     }
     Ok(counts)

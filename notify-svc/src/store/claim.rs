@@ -2,7 +2,7 @@
 
 use diesel::{
     PgConnection, QueryResult, RunQueryDsl,
-    sql_types::{Array, BigInt, Bool, Integer, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use jiff::Timestamp;
 use jiff_diesel::ToDiesel;
@@ -40,7 +40,7 @@ type Columns = (
     Timestamptz,
     Timestamptz,
     Text,
-    Text,
+    Nullable<Text>,
 );
 
 statement! {
@@ -77,7 +77,19 @@ pub(crate) fn claim(
     lease_until: Timestamp,
 ) -> QueryResult<Vec<Claimed>> {
     type Time = jiff_diesel::Timestamp;
-    type Row = (Uuid, i32, i16, i16, bool, bool, Uuid, Time, Time, String, String);
+    type Row = (
+        Uuid,
+        i32,
+        i16,
+        i16,
+        bool,
+        bool,
+        Uuid,
+        Time,
+        Time,
+        String,
+        Option<String>,
+    );
     let rows: Vec<Row> = Claim {
         now: now.to_diesel(),
         places: i64::try_from(places).unwrap_or(i64::MAX),
@@ -102,7 +114,7 @@ pub(crate) fn claim(
             event_time: row.7.into(),
             created_at: row.8.into(),
             message_id: row.9,
-            letter: serde_json::from_str(&row.10).ok(),
+            letter: row.10.and_then(|letter| serde_json::from_str(&letter).ok()),
         })
     };
     rows.into_iter().map(claimed).collect()

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use diesel::{
     PgConnection, QueryResult, RunQueryDsl,
-    sql_types::{Array, BigInt, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Binary, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use jiff::Timestamp;
 use jiff_diesel::ToDiesel;
 use uuid::Uuid;
 
 use super::statement::statement;
-use crate::domain::{command::Queue, email::State, kind::Kind};
+use crate::domain::{address::AddressHash, command::Queue, email::State, kind::Kind};
 
 /// An email that is queued for the first time.
 pub(super) struct New<'a> {
@@ -28,6 +28,8 @@ statement! {
         sequences: Vec<i64> as Array<BigInt>,
         kinds: Vec<i16> as Array<SmallInt>,
         member_ids: Vec<Uuid> as Array<SqlUuid>,
+        other_ids: Vec<Uuid> as Array<SqlUuid>,
+        address_hashes: Vec<Vec<u8>> as Array<Binary>,
         event_times: Vec<jiff_diesel::Timestamp> as Array<Timestamptz>,
         letters: Vec<String> as Array<Text>,
         message_ids: Vec<String> as Array<Text>,
@@ -35,14 +37,14 @@ statement! {
         now: jiff_diesel::Timestamp as Timestamptz,
     } -> BigInt =
     "WITH wanted AS (SELECT * FROM unnest(" ids ", " invitation_ids ", " sequences ", " kinds ", " member_ids
-    ", " event_times ", " letters ", " message_ids ", " states ") AS wanted (id, invitation_id, sequence, kind, \
-     member_id, event_time, letter, message_id, state)), clock AS (SELECT " now " AS now), \
-     queued AS (INSERT INTO email (id, invitation_id, sequence, kind, member_id, event_time, letter, \
+    ", " other_ids ", " address_hashes ", " event_times ", " letters ", " message_ids ", " states ") AS wanted (id, invitation_id, sequence, kind, \
+     member_id, other_id, address_hash, event_time, letter, message_id, state)), clock AS (SELECT " now " AS now), \
+     queued AS (INSERT INTO email (id, invitation_id, sequence, kind, member_id, other_id, address_hash, event_time, letter, \
        message_id, created_at, state, final_at) \
-       SELECT id, invitation_id, sequence, kind, member_id, event_time, letter::json, message_id, now, state, \
+       SELECT id, invitation_id, sequence, kind, member_id, other_id, address_hash, event_time, letter::json, message_id, now, state, \
        CASE WHEN state = 1 THEN NULL ELSE now END FROM wanted, clock), \
-     waiting AS (INSERT INTO due (email_id, invitation_id, sequence, kind, run_at) \
-       SELECT id, invitation_id, sequence, kind, now FROM wanted, clock WHERE state = 1 RETURNING 1) \
+     waiting AS (INSERT INTO due (email_id, invitation_id, sequence, kind, member_id, run_at) \
+       SELECT id, invitation_id, sequence, kind, member_id, now FROM wanted, clock WHERE state = 1 RETURNING 1) \
      SELECT count(*) FROM waiting"
 }
 
@@ -68,6 +70,8 @@ pub(super) fn insert(
         sequences: new.iter().map(|email| email.queue.sequence).collect(),
         kinds: new.iter().map(|email| email.queue.kind() as i16).collect(),
         member_ids: new.iter().map(|email| email.queue.member_id).collect(),
+        other_ids: new.iter().map(|email| email.queue.other_id).collect(),
+        address_hashes: new.iter().map(address_hash).collect(),
         event_times: new
             .iter()
             .map(|email| email.queue.event_time.to_diesel())
@@ -82,6 +86,10 @@ pub(super) fn insert(
     }
     .get_result::<i64>(connection)?;
     Ok(())
+}
+
+fn address_hash(email: &New<'_>) -> Vec<u8> {
+    AddressHash::of(&email.queue.letter.recipient.address).0.to_vec()
 }
 
 /// Where the given emails stand.

@@ -43,11 +43,12 @@ statement! {
         steps: Vec<Option<i16>> as Array<Nullable<SmallInt>>,
         codes: Vec<Option<i16>> as Array<Nullable<SmallInt>>,
         replies: Vec<String> as Array<Text>,
+        relays: Vec<String> as Array<Text>,
         now: jiff_diesel::Timestamp as Timestamptz,
     } -> (SqlUuid, Integer) =
     "WITH told AS MATERIALIZED (SELECT * FROM unnest(" ids ", " epochs ", " states ", " run_ats ", " failures ", "
-    doubted ", " steps ", " codes ", " replies
-    ") AS told (email_id, epoch, state, run_at, failures, doubted, step, code, reply)), \
+    doubted ", " steps ", " codes ", " replies ", " relays
+    ") AS told (email_id, epoch, state, run_at, failures, doubted, step, code, reply, relay)), \
      clock AS (SELECT " now " AS now), \
      mine AS MATERIALIZED (SELECT told.* FROM told JOIN due USING (email_id) \
        WHERE due.lease_epoch = told.epoch AND due.lease_until IS NOT NULL \
@@ -58,8 +59,8 @@ statement! {
        FROM mine WHERE due.email_id = mine.email_id AND mine.state IS NULL), \
      closed AS (UPDATE email SET state = mine.state, final_at = now \
        FROM mine, clock WHERE email.id = mine.email_id AND mine.state IS NOT NULL), \
-     history AS (INSERT INTO attempt (email_id, n, at, step, code, reply) \
-       SELECT email_id, epoch, now, step, code, reply FROM mine, clock WHERE step IS NOT NULL) \
+     history AS (INSERT INTO attempt (email_id, n, at, step, code, reply, relay) \
+       SELECT email_id, epoch, now, step, code, reply, relay FROM mine, clock WHERE step IS NOT NULL) \
      SELECT email_id, epoch FROM mine"
 }
 
@@ -96,6 +97,7 @@ pub(crate) fn finish(
         replies: endings()
             .map(|ending| ending.map(reply).unwrap_or_default())
             .collect(),
+        relays: endings().map(relay).collect(),
         now: now.to_diesel(),
     }
     .load(connection)?;
@@ -103,6 +105,13 @@ pub(crate) fn finish(
         .into_iter()
         .map(|(email_id, epoch)| Held { email_id, epoch })
         .collect())
+}
+
+fn relay(ending: Option<&Ending>) -> String {
+    ending
+        .and_then(|ending| ending.relay.as_deref())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// The server's words, cut, without characters that Postgres or a terminal would choke on.

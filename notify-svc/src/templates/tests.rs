@@ -56,10 +56,8 @@ fn acceptance(total_count: i32, names: &[&str]) -> Letter {
 }
 
 fn rendered(letter: &Letter) -> Texts {
-    let settings_url: SettingsUrl = "https://example.com/settings/{member_id}"
-        .parse()
-        .expect("well formed");
-    render(letter, Uuid::from_u128(7), &settings_url).expect("every variable is there")
+    let settings_url = "https://example.com/settings/00000000-0000-0000-0000-000000000007";
+    render(&[letter], settings_url).expect("every variable is there")
 }
 
 #[test]

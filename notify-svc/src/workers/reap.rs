@@ -75,6 +75,8 @@ fn decide(lapsed: &Lapsed, now: Timestamp) -> Finish {
             let ending = Ending {
                 step: Step::Body,
                 code: None,
+                enhanced: None,
+                relay: None,
                 text: "the lease ran out after the body began".to_owned(),
             };
             Some(delivery::in_history(ending, Verdict::Unknown, to))

@@ -84,7 +84,9 @@ proptest! {
             match happen(kind, event, progress, now, &policy, &mut server) {
                 Move::Close(State::Sent) => prop_assert!(server.took >= 1 || kind == Kind::Reminder && server.unanswered == 1),
                 Move::Close(State::Uncertain) => prop_assert!(server.unanswered >= 1 && kind != Kind::Reminder),
-                Move::Close(State::Cancelled | State::Expired | State::Dead) => prop_assert_eq!(server.took, 0),
+                Move::Close(
+                    State::Cancelled | State::Expired | State::Dead | State::PreferenceOff | State::Suppressed,
+                ) => prop_assert_eq!(server.took, 0),
                 Move::Close(State::Open) => prop_assert!(false, "open is no outcome"),
                 Move::Wait { run_at, progress: next } => {
                     prop_assert!(run_at >= now);

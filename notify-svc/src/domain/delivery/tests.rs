@@ -75,6 +75,8 @@ fn a_reminder_in_doubt_counts_as_sent() {
 fn the_history_says_which_outcome_is_in_doubt() {
     let check = |kind, verdict, expected: &str| {
         let ending = Ending {
+            enhanced: None,
+            relay: None,
             step: Step::Body,
             code: None,
             text: "lost".to_owned(),

@@ -11,9 +11,10 @@ fn head() -> Letterhead {
         from: "Invitations <invitations@example.com>"
             .parse()
             .expect("a mailbox"),
-        settings_url: "https://example.com/settings/{member_id}"
-            .parse()
-            .expect("well formed"),
+        links: Links {
+            keys: "0123456789abcdef0123456789abcdef".parse().expect("long enough"),
+            pages_url: "https://mail.example.com".parse().expect("well formed"),
+        },
     }
 }
 

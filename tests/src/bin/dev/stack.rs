@@ -1,6 +1,7 @@
 //! Both services as child processes, started and stopped in order.
 
 use std::{
+    ffi::OsString,
     fs,
     io::Write,
     os::unix::fs::OpenOptionsExt,
@@ -35,7 +36,7 @@ impl Stack {
         addresses: &Addresses,
     ) -> anyhow::Result<Self> {
         fs::create_dir_all(mail(directory))?;
-        let mut notify = notify_launch(directory, databases, addresses).spawn()?;
+        let mut notify = notify_launch(directory, databases, addresses)?.spawn()?;
         let mut invitations = invitations_launch(directory, databases, addresses)?.spawn()?;
         notify.ready().await?;
         invitations.ready().await?;
@@ -74,8 +75,6 @@ fn invitations_launch(
     databases: &Databases,
     addresses: &Addresses,
 ) -> anyhow::Result<Launch> {
-    let mut key = std::ffi::OsString::from("@");
-    key.push(link_key(directory)?);
     let launch = launch("invitations-svc", directory, &databases.invitations)
         .flag("--notify-url", format!("http://{}", addresses.notify_grpc))
         .flag("--public-url", format!("http://{}", addresses.invitations_http))
@@ -87,7 +86,7 @@ fn invitations_launch(
             "--inbox-url-template",
             "https://product.example/inbox/{invitation_id}",
         )
-        .flag("--link-keys", key);
+        .flag("--link-keys", link_key(directory)?);
     Ok(Launch {
         grpc: addresses.invitations_grpc,
         http: addresses.invitations_http,
@@ -95,19 +94,17 @@ fn invitations_launch(
     })
 }
 
-fn notify_launch(directory: &Path, databases: &Databases, addresses: &Addresses) -> Launch {
+fn notify_launch(directory: &Path, databases: &Databases, addresses: &Addresses) -> anyhow::Result<Launch> {
     let launch = launch("notify-svc", directory, &databases.notify)
         .flag("--mail-dir", mail(directory))
         .flag("--mail-from", "Invitations <invitations@product.example>")
-        .flag(
-            "--settings-url-template",
-            "https://product.example/settings/{member_id}",
-        );
-    Launch {
+        .flag("--pages-url", format!("http://{}", addresses.notify_http))
+        .flag("--link-keys", link_key(directory)?);
+    Ok(Launch {
         grpc: addresses.notify_grpc,
         http: addresses.notify_http,
         ..launch
-    }
+    })
 }
 
 fn launch(binary: &'static str, directory: &Path, database: &str) -> Launch {
@@ -126,8 +123,8 @@ pub(crate) fn mail(directory: &Path) -> PathBuf {
     directory.join("mail")
 }
 
-/// The file of the key that signs links, made on first use: links in old mail keep working.
-fn link_key(directory: &Path) -> anyhow::Result<PathBuf> {
+/// `@` and the file of the key that signs links, made on first use: links in old mail keep working.
+fn link_key(directory: &Path) -> anyhow::Result<OsString> {
     let path = directory.join("link-key");
     if !path.exists() {
         let mut options = fs::File::options();
@@ -139,5 +136,7 @@ fn link_key(directory: &Path) -> anyhow::Result<PathBuf> {
             .context("cannot write the link key")?;
         writeln!(file, "{}{}", id(), id())?;
     }
-    Ok(path)
+    let mut given = OsString::from("@");
+    given.push(path);
+    Ok(given)
 }

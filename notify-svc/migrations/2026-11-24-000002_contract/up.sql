@@ -1,0 +1,77 @@
+-- 7 preference off, 8 suppressed.
+ALTER TABLE email DROP CONSTRAINT email_state_check;
+ALTER TABLE email ADD CONSTRAINT email_state_check CHECK (state BETWEEN 1 AND 8);
+ALTER TABLE email
+    -- SHA-256 of the reader's address, its ASCII letters in lower case.
+    ADD COLUMN address_hash bytea NOT NULL DEFAULT '',
+    -- The member whom it tells of; unknown for emails of before.
+    ADD COLUMN other_id uuid,
+    -- Gone once what the email says was erased.
+    ALTER COLUMN letter DROP NOT NULL;
+UPDATE email SET address_hash = sha256(convert_to(lower((letter->'recipient'->>'address') COLLATE "C"), 'UTF8'))
+    WHERE letter->'recipient'->>'address' IS NOT NULL;
+ALTER TABLE email ALTER COLUMN address_hash DROP DEFAULT;
+CREATE INDEX email_by_member ON email (member_id, id);
+CREATE INDEX email_by_other ON email (other_id);
+
+ALTER TABLE due
+    ADD COLUMN member_id uuid,
+    -- Attempts that ended by a fault of the mail server's, not of the email's.
+    ADD COLUMN faults smallint NOT NULL DEFAULT 0;
+UPDATE due SET member_id = email.member_id FROM email WHERE email.id = due.email_id;
+ALTER TABLE due ALTER COLUMN member_id SET NOT NULL;
+-- Reminders of one reader, to be put together.
+CREATE INDEX due_reminders ON due (member_id) WHERE kind = 2;
+
+-- Which mail server was tried, as host and port; empty where none was reached.
+ALTER TABLE attempt ADD COLUMN relay text NOT NULL DEFAULT '';
+ALTER TABLE attempt ALTER COLUMN relay DROP DEFAULT;
+
+-- What is known of a reader: what they want, and what they got lately. There is a row once either is known.
+CREATE TABLE reader (
+    member_id uuid PRIMARY KEY,
+    -- Kinds of email that are switched off.
+    off smallint[] NOT NULL DEFAULT '{}',
+    -- No email of any kind, whatever `off` says.
+    contact_restricted boolean NOT NULL DEFAULT false,
+    -- When bodies of emails to them began; as many as the cap of a day asks for.
+    sent_at timestamptz[] NOT NULL DEFAULT '{}',
+    -- When reminders to them began, one for each invitation; as many as a digest asks for.
+    reminded_at timestamptz[] NOT NULL DEFAULT '{}'
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+
+-- Addresses that are dead. The address itself is not kept.
+CREATE TABLE suppression (
+    address_hash bytea PRIMARY KEY,
+    -- 1 refused by the mail server, 2 told by a delivery status notification.
+    reason smallint NOT NULL CHECK (reason BETWEEN 1 AND 2),
+    diagnostic text NOT NULL,
+    -- The email that told.
+    email_id uuid NOT NULL,
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX suppression_by_time ON suppression (created_at, address_hash);
+
+-- What delivery status notifications said.
+CREATE TABLE bounce (
+    email_id uuid NOT NULL,
+    at timestamptz NOT NULL,
+    status text NOT NULL,
+    diagnostic text NOT NULL,
+    PRIMARY KEY (email_id, status, diagnostic)
+);
+
+-- What operators did. It is also what makes their calls repeatable.
+CREATE TABLE act (
+    client text NOT NULL,
+    request_id uuid NOT NULL,
+    -- SHA-256 of the request.
+    fingerprint bytea NOT NULL,
+    at timestamptz NOT NULL,
+    rpc text NOT NULL,
+    -- The email that it was done to; none where it was an address.
+    email_id uuid,
+    note text NOT NULL,
+    PRIMARY KEY (client, request_id)
+);
+CREATE INDEX act_by_email ON act (email_id) WHERE email_id IS NOT NULL;
