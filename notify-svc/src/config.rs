@@ -12,7 +12,10 @@ use shell::{
 };
 
 use crate::{
-    domain::delivery::Policy,
+    domain::{
+        delivery::{Deadlines, Policy},
+        restraint::{QuietHours, Restraint},
+    },
     links::{Links, PagesUrl},
     smtp::{Limits, Relay, Transport, folder::Folder, url},
 };
@@ -65,9 +68,26 @@ pub struct Config {
         value_parser = clap::value_parser!(u64).range(0..=2_592_000)
     )]
     pub(crate) retry_delays: Vec<u64>,
-    /// How old the reason of an initial email or a reminder may be when it goes out, in hours
+    /// How old the reason of an initial email may be when it goes out, in hours
     #[arg(long, env = "INITIAL_DEADLINE_HOURS", default_value_t = 48, value_parser = clap::value_parser!(u32).range(1..=8_760))]
     pub(crate) initial_deadline_hours: u32,
+    /// The same for a reminder, which may have to wait for others
+    #[arg(long, env = "REMINDER_DEADLINE_HOURS", default_value_t = 336, value_parser = clap::value_parser!(u32).range(1..=8_760))]
+    pub(crate) reminder_deadline_hours: u32,
+    /// The same for an acceptance and a reply
+    #[arg(long, env = "ANSWER_DEADLINE_HOURS", default_value_t = 720, value_parser = clap::value_parser!(u32).range(1..=8_760))]
+    pub(crate) answer_deadline_hours: u32,
+    /// Hours of the reader's night in which nothing goes out to them, e.g. 22:00-07:00, by the time zone that came with
+    /// the email; without it emails go out at any time
+    #[arg(long, env = "QUIET_HOURS")]
+    pub(crate) quiet_hours: Option<QuietHours>,
+    /// Emails to one reader in any 24 hours; what is more waits. 0 means any number
+    #[arg(long, env = "DAILY_CAP", default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=1_000))]
+    pub(crate) daily_cap: u16,
+    /// How many reminders to one reader within a week become one email: as many that wait go out together, and what
+    /// would be too many after one went out waits for the week's end. 0 means never
+    #[arg(long, env = "DIGEST_FROM", default_value_t = 3, value_parser = digest_from)]
+    pub(crate) digest_from: u16,
     /// Longest wait for the mail server to connect or to answer a command, in seconds
     #[arg(long, env = "SMTP_COMMAND_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(crate) smtp_command_seconds: u64,
@@ -75,6 +95,15 @@ pub struct Config {
     /// shorter one sends more emails twice
     #[arg(long, env = "SMTP_FINAL_REPLY_SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(crate) smtp_final_reply_seconds: u64,
+}
+
+fn hours(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count) * 3_600)
+}
+
+fn digest_from(text: &str) -> Result<u16, String> {
+    let count = text.parse().ok().filter(|count| matches!(count, 0 | 2..=100));
+    count.ok_or_else(|| "must be 0 or 2 to 100".to_owned())
 }
 
 fn mailbox(text: &str) -> Result<Mailbox, String> {
@@ -133,7 +162,16 @@ impl Config {
                 .copied()
                 .map(Duration::from_secs)
                 .collect(),
-            initial_deadline: Duration::from_secs(u64::from(self.initial_deadline_hours) * 3_600),
+            deadlines: Deadlines {
+                initial: hours(self.initial_deadline_hours),
+                reminder: hours(self.reminder_deadline_hours),
+                answer: hours(self.answer_deadline_hours),
+            },
+            restraint: Restraint {
+                quiet_hours: self.quiet_hours,
+                daily_cap: self.daily_cap.into(),
+                digest_from: self.digest_from.into(),
+            },
         }
     }
 

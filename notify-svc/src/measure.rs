@@ -1,6 +1,8 @@
 //! The numbers that tell how the queue does. `accepted = sum(outcomes) + open` holds over all replicas.
 
-use crate::domain::{delivery::Phase, email::Outcome, kind::Kind};
+use std::time::Duration;
+
+use crate::domain::{delivery::Phase, email::Outcome, kind::Kind, restraint::Restrained};
 
 /// An email was queued for the first time.
 pub(crate) fn accepted(kind: Kind) {
@@ -13,12 +15,24 @@ pub(crate) fn outcome(outcome: Outcome) {
     metrics::counter!("emails_outcome_total", "kind" => kind, "outcome" => state).increment(1);
 }
 
-/// Emails that are open, over all replicas.
-pub(crate) fn open(count: i64) {
-    metrics::gauge!("emails_open").set(count as f64);
+/// Emails of a kind that are open, over all replicas, and for how long the longest waiting one has been due.
+pub(crate) fn open(kind: Kind, count: i64, oldest: Duration) {
+    metrics::gauge!("emails_open", "kind" => kind.name()).set(count as f64);
+    metrics::gauge!("emails_oldest_seconds", "kind" => kind.name()).set(oldest.as_secs_f64());
 }
 
-/// A body did not begin: its email was cancelled at the last moment, or taken over by another worker.
+/// An email that was due was put off.
+pub(crate) fn restrained(why: Restrained) {
+    let why = match why {
+        Restrained::Cap => "cap",
+        Restrained::QuietHours => "quiet_hours",
+        Restrained::Digest => "digest",
+    };
+    metrics::counter!("emails_put_off_total", "why" => why).increment(1);
+}
+
+/// A body did not begin: at the last moment its email was cancelled or taken over by another worker, or its reader had got
+/// too much or wanted no more.
 pub(crate) fn unmarked() {
     metrics::counter!("emails_unmarked_total").increment(1);
 }

@@ -10,15 +10,16 @@ mod keys;
 mod lease;
 mod reap;
 mod statement;
+mod suppressions;
 
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 pub(crate) use self::{
     apply::apply,
-    claim::{Claimed, claim},
+    claim::{Claimed, claim, claim_reminders},
     finish::{Finish, finish},
-    lease::{Held, extend, mark, release},
-    reap::{Lapsed, open_count, reap},
+    lease::{Held, Unit, extend, mark, release},
+    reap::{Lapsed, Open, open, reap},
 };
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!();

@@ -5,6 +5,7 @@ mod batch;
 mod courier;
 mod deliver;
 mod heartbeat;
+mod message;
 mod reap;
 
 use std::{sync::Arc, time::Duration};

@@ -8,6 +8,7 @@ use super::{
     email::State,
     kind::Kind,
     reply::{Ending, Verdict},
+    restraint::{Company, Lately, Restrained, Restraint},
 };
 
 /// The numbers that the moves depend on.
@@ -15,8 +16,27 @@ use super::{
 pub(crate) struct Policy {
     /// Waits after the first, second ... failed attempt; one failure more, and the email is dead.
     pub(crate) retry_delays: Vec<Duration>,
-    /// How old the reason of an initial email or a reminder may be when it goes out.
-    pub(crate) initial_deadline: Duration,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) restraint: Restraint,
+}
+
+/// How old an email's reason may be when it goes out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadlines {
+    pub(crate) initial: Duration,
+    pub(crate) reminder: Duration,
+    /// Of acceptances and replies.
+    pub(crate) answer: Duration,
+}
+
+impl Deadlines {
+    fn of(self, kind: Kind) -> Duration {
+        match kind {
+            Kind::Initial => self.initial,
+            Kind::Reminder => self.reminder,
+            Kind::Acceptance | Kind::Reply => self.answer,
+        }
+    }
 }
 
 /// What an open email has been through.
@@ -24,8 +44,27 @@ pub(crate) struct Policy {
 pub(crate) struct Progress {
     /// Attempts that failed for now.
     pub(crate) failures: i16,
+    /// Attempts that the mail server's own fault ended.
+    pub(crate) faults: i16,
     /// An attempt was lost after its body began.
     pub(crate) doubted: bool,
+}
+
+/// What is known of a claimed email and its reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Case {
+    pub(crate) kind: Kind,
+    pub(crate) event_time: Timestamp,
+    pub(crate) progress: Progress,
+    /// Whether a cancel that covers it came since it was queued.
+    pub(crate) fenced: bool,
+    /// Whether the reader wants emails of its kind.
+    pub(crate) wanted: bool,
+    /// Whether its address is known to be dead.
+    pub(crate) suppressed: bool,
+    /// The reader's IANA time zone.
+    pub(crate) zone: String,
+    pub(crate) lately: Lately,
 }
 
 /// How far a claimed email is.
@@ -45,24 +84,41 @@ pub(crate) enum Move {
     Wait { run_at: Timestamp, progress: Progress },
 }
 
-/// What a claimed email is told before anything is sent: its outcome, or nothing when it may go out.
-pub(crate) fn before_sending(
-    kind: Kind,
-    event_time: Timestamp,
-    progress: Progress,
-    fenced: bool,
-    now: Timestamp,
-    policy: &Policy,
-) -> Option<State> {
-    if fenced {
-        return Some(unsent(State::Cancelled, progress));
+/// What a claimed email is told before anything is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Judgement {
+    Send(Company),
+    Close(State),
+    Restrain(Timestamp, Restrained),
+}
+
+/// Judges a claimed email. What ends it comes before what holds it up.
+pub(crate) fn before_sending(case: &Case, now: Timestamp, policy: &Policy) -> Judgement {
+    let close = |state| Judgement::Close(unsent(state, case.progress));
+    if case.fenced {
+        return close(State::Cancelled);
     }
-    let deadline = match kind {
-        Kind::Initial | Kind::Reminder => policy.initial_deadline,
-        Kind::Acceptance | Kind::Reply => return None,
-    };
-    let late = now.duration_since(event_time).unsigned_abs() > deadline && now > event_time;
-    late.then(|| unsent(State::Expired, progress))
+    if now > case.event_time
+        && now.duration_since(case.event_time).unsigned_abs() > policy.deadlines.of(case.kind)
+    {
+        return close(State::Expired);
+    }
+    if case.suppressed {
+        return close(State::Suppressed);
+    }
+    if !case.wanted {
+        return close(State::PreferenceOff);
+    }
+    if let Some((until, why)) = policy.restraint.until(&case.lately, &case.zone, now) {
+        return Judgement::Restrain(until, why);
+    }
+    match case.kind {
+        Kind::Initial | Kind::Acceptance | Kind::Reply => Judgement::Send(Company::Alone),
+        Kind::Reminder => match policy.restraint.company(&case.lately, now) {
+            Ok(company) => Judgement::Send(company),
+            Err(until) => Judgement::Restrain(until, Restrained::Digest),
+        },
+    }
 }
 
 /// Where the email goes after an attempt.
@@ -75,21 +131,39 @@ pub(crate) fn after_attempt(
 ) -> Move {
     match verdict {
         Verdict::Sent => Move::Close(State::Sent),
-        Verdict::Refused => Move::Close(unsent(State::Dead, progress)),
+        Verdict::Refused | Verdict::NoMailbox => Move::Close(unsent(State::Dead, progress)),
         Verdict::Unknown => in_doubt(kind, progress, now),
         Verdict::Delayed => {
-            let delay = policy
-                .retry_delays
-                .get(usize::from(progress.failures.unsigned_abs()));
-            delay.map_or(Move::Close(unsent(State::Dead, progress)), |delay| Move::Wait {
-                run_at: shell::clock::after(now, *delay),
-                progress: Progress {
-                    failures: progress.failures + 1,
-                    ..progress
-                },
+            delay(policy, progress.failures).map_or(Move::Close(unsent(State::Dead, progress)), |delay| {
+                Move::Wait {
+                    run_at: shell::clock::after(now, delay),
+                    progress: Progress {
+                        failures: progress.failures + 1,
+                        ..progress
+                    },
+                }
             })
         }
+        // Waits longer each time, so that an email whose reader's server is meant does not stand before the others; its
+        // deadline ends it.
+        Verdict::RelayFault => Move::Wait {
+            run_at: shell::clock::after(
+                now,
+                delay(policy, progress.faults)
+                    .or(policy.retry_delays.last().copied())
+                    .unwrap_or_default(),
+            ),
+            progress: Progress {
+                faults: progress.faults.saturating_add(1),
+                ..progress
+            },
+        },
     }
+}
+
+fn delay(policy: &Policy, failures: i16) -> Option<Duration> {
+    let nth = usize::from(failures.unsigned_abs());
+    policy.retry_delays.get(nth).copied()
 }
 
 /// Where the email goes when the lease of its claim ran out: whoever held it is gone or stalled.
@@ -126,7 +200,12 @@ pub(crate) fn in_history(ending: Ending, verdict: Verdict, to: Move) -> Ending {
             text: format!("in doubt, counts as sent: {}", ending.text),
             ..ending
         },
-        Verdict::Sent | Verdict::Delayed | Verdict::Refused | Verdict::Unknown => ending,
+        Verdict::Sent
+        | Verdict::Delayed
+        | Verdict::Refused
+        | Verdict::NoMailbox
+        | Verdict::RelayFault
+        | Verdict::Unknown => ending,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::relay::relay_fault;
+
 /// How far an attempt got. The body begins only after its mark is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Step {
@@ -59,6 +61,16 @@ impl Enhanced {
             detail,
         })
     }
+
+    /// Whether it says for good that the recipient's mailbox does not exist or is switched off. 5.1.7 and 5.1.8 are about
+    /// the sender's.
+    pub(crate) fn names_a_dead_mailbox(self) -> bool {
+        match (self.class, self.subject, self.detail) {
+            (5, 1, 7 | 8) => false,
+            (5, 1, _) | (5, 2, 1) => true,
+            _ => false,
+        }
+    }
 }
 
 /// What that means for the email.
@@ -70,24 +82,39 @@ pub(crate) enum Verdict {
     Delayed,
     /// Not taken, and never will be.
     Refused,
+    /// Not taken, because there is no such mailbox, or it is switched off.
+    NoMailbox,
+    /// Not taken, by a fault of the server's or of ours as its client.
+    RelayFault,
     /// The server may or may not have taken it.
     Unknown,
 }
 
-/// Judges an ending (RFC 5321, section 4.2.1).
+/// Judges an ending (RFC 5321, section 4.2.1; RFC 3463).
 ///
-/// A 5xx while connecting is about the relay, not about this email, so it only delays. A reply that is neither 2xx,
+/// A refusal while connecting is about the relay, not about this email, so it only delays. A reply that is neither 2xx,
 /// 4xx nor 5xx says nothing.
-pub(crate) fn verdict(step: Step, code: Option<u16>) -> Verdict {
+pub(crate) fn verdict(ending: &Ending) -> Verdict {
+    let (step, code, enhanced) = (ending.step, ending.code, ending.enhanced);
+    if relay_fault(step, code, enhanced) {
+        return Verdict::RelayFault;
+    }
     match (step, code.map(|code| code / 100)) {
         (Step::Compose, _) => Verdict::Refused,
         (Step::Connect, _) => Verdict::Delayed,
-        (Step::Mail | Step::Rcpt | Step::Data, Some(5)) => Verdict::Refused,
+        (Step::Mail | Step::Rcpt | Step::Data | Step::Body, Some(5)) => refusal(enhanced),
         (Step::Mail | Step::Rcpt | Step::Data, _) => Verdict::Delayed,
         (Step::Body, Some(2)) => Verdict::Sent,
         (Step::Body, Some(4)) => Verdict::Delayed,
-        (Step::Body, Some(5)) => Verdict::Refused,
         (Step::Body, _) => Verdict::Unknown,
+    }
+}
+
+fn refusal(enhanced: Option<Enhanced>) -> Verdict {
+    if enhanced.is_some_and(Enhanced::names_a_dead_mailbox) {
+        Verdict::NoMailbox
+    } else {
+        Verdict::Refused
     }
 }
 
@@ -95,8 +122,18 @@ pub(crate) fn verdict(step: Step, code: Option<u16>) -> Verdict {
 mod tests {
     use super::*;
 
+    fn ended(step: Step, code: Option<u16>, text: &str) -> Ending {
+        Ending {
+            step,
+            code,
+            enhanced: Enhanced::at_start_of(text),
+            text: text.to_owned(),
+            relay: None,
+        }
+    }
+
     fn check(step: Step, code: Option<u16>, expected: Verdict) {
-        assert_eq!(verdict(step, code), expected, "{step:?} {code:?}");
+        assert_eq!(verdict(&ended(step, code, "")), expected, "{step:?} {code:?}");
     }
 
     #[test]
@@ -127,6 +164,57 @@ mod tests {
     #[test]
     fn a_relay_that_lets_nobody_in_refuses_no_email() {
         check(Step::Connect, Some(554), Verdict::Delayed);
-        check(Step::Connect, Some(535), Verdict::Delayed);
+    }
+
+    #[test]
+    fn a_mailbox_that_is_not_there_is_told_from_other_refusals() {
+        let check = |code, text: &str, expected| {
+            for step in [Step::Rcpt, Step::Data, Step::Body] {
+                assert_eq!(
+                    verdict(&ended(step, Some(code), text)),
+                    expected,
+                    "{step:?} {code} {text}"
+                );
+            }
+        };
+        check(550, "5.1.1 no such user", Verdict::NoMailbox);
+        check(550, "5.1.10 null MX", Verdict::NoMailbox);
+        check(550, "5.2.1 mailbox disabled", Verdict::NoMailbox);
+        check(550, "no such user", Verdict::Refused);
+        check(552, "5.2.2 mailbox full", Verdict::Refused);
+        check(552, "5.3.4 too big", Verdict::Refused);
+        check(450, "4.1.1 try later", Verdict::Delayed);
+        check(450, "4.7.1 greylisted", Verdict::Delayed);
+    }
+
+    #[test]
+    fn what_is_the_servers_fault_or_ours_is_not_the_email_s() {
+        let check = |step, code, text: &str| {
+            assert_eq!(
+                verdict(&ended(step, Some(code), text)),
+                Verdict::RelayFault,
+                "{step:?} {code} {text}"
+            );
+        };
+        for step in [Step::Mail, Step::Rcpt, Step::Data, Step::Body] {
+            check(step, 421, "4.3.2 going down");
+            check(step, 554, "5.7.1 you may not relay");
+            check(step, 550, "5.7.515 sender does not authenticate");
+        }
+        for code in [454, 530, 534, 535, 538] {
+            check(Step::Connect, code, "");
+        }
+    }
+
+    #[test]
+    fn an_enhanced_code_is_three_numbers_at_the_beginning() {
+        let read = |text| Enhanced::at_start_of(text).map(|code| (code.class, code.subject, code.detail));
+        assert_eq!(read("5.1.1 <x> no such user"), Some((5, 1, 1)));
+        assert_eq!(read("4.7.515"), Some((4, 7, 515)));
+        for none in [
+            "", "no 5.1.1", "5.1", "5.1.1.1", "6.1.1", "5.1000.1", "5.+1.1", "5..1",
+        ] {
+            assert_eq!(read(none), None, "{none}");
+        }
     }
 }

@@ -13,7 +13,10 @@ use lettre::{
 use uuid::Uuid;
 
 use crate::{
-    domain::reply::{Ending, Step},
+    domain::{
+        email::Letter,
+        reply::{Ending, Step},
+    },
     links::{Link, Links},
     store::Claimed,
     templates,
@@ -48,9 +51,9 @@ enum Unfit {
     Message(#[from] lettre::error::Error),
 }
 
-/// Puts a claimed email together. What fails is the row's fault and for good; it must not take the worker down, so
+/// Puts claimed emails of one reader together as one message, known by the first of them. What fails is the row's fault and for good; it must not take the worker down, so
 /// even a panic (lettre has one for names with line breaks) is only this email's end.
-pub(crate) fn compose(claimed: &Claimed, head: &Letterhead) -> Result<Message, Ending> {
+pub(crate) fn compose(emails: &[&Claimed], head: &Letterhead) -> Result<Message, Ending> {
     let unfit = |text: String| Ending {
         step: Step::Compose,
         code: None,
@@ -58,25 +61,27 @@ pub(crate) fn compose(claimed: &Claimed, head: &Letterhead) -> Result<Message, E
         text,
         relay: None,
     };
-    match catch_unwind(AssertUnwindSafe(|| try_compose(claimed, head))) {
+    match catch_unwind(AssertUnwindSafe(|| try_compose(emails, head))) {
         Ok(Ok(message)) => Ok(message),
         Ok(Err(error)) => Err(unfit(error.to_string())),
         Err(_panic) => Err(unfit("putting the email together panicked".to_owned())),
     }
 }
 
-fn try_compose(claimed: &Claimed, head: &Letterhead) -> Result<Message, Unfit> {
-    let letter = claimed.letter.as_ref().ok_or(Unfit::Letter)?;
+fn try_compose(emails: &[&Claimed], head: &Letterhead) -> Result<Message, Unfit> {
+    let letters = emails.iter().map(|email| email.letter.as_ref());
+    let letters: Vec<&Letter> = letters.collect::<Option<_>>().ok_or(Unfit::Letter)?;
+    let (claimed, letter) = emails.first().zip(letters.first()).ok_or(Unfit::Letter)?;
     let link = Link {
         member_id: claimed.member_id,
-        kind: claimed.kind,
+        kind: claimed.kind(),
         issued: claimed.created_at,
         locale: letter.recipient.locale.clone(),
     };
     let to: Address = letter.recipient.address.parse()?;
-    let texts = templates::render(&[letter], &head.links.settings(&link))?;
+    let texts = templates::render(&letters, &head.links.settings(&link))?;
     let body = MultiPart::alternative()
-        .boundary(format!("=_{}", claimed.email_id.simple()))
+        .boundary(format!("=_{}", claimed.held.email_id.simple()))
         .singlepart(SinglePart::plain(texts.text))
         .singlepart(SinglePart::html(texts.html));
     let message = lettre::Message::builder()
@@ -93,7 +98,7 @@ fn try_compose(claimed: &Claimed, head: &Letterhead) -> Result<Message, Unfit> {
         bytes.extend_from_slice(b"\r\n");
     }
     Ok(Message {
-        email_id: claimed.email_id,
+        email_id: claimed.held.email_id,
         from: head.from.email.clone(),
         to,
         bytes,

@@ -1,4 +1,6 @@
-//! Claiming: a worker takes emails that are due, under a lease.
+//! Claiming: a worker takes emails under a lease, and learns what it has to know of them.
+
+use std::collections::HashMap;
 
 use diesel::{
     PgConnection, QueryResult, RunQueryDsl,
@@ -8,67 +10,95 @@ use jiff::Timestamp;
 use jiff_diesel::ToDiesel;
 use uuid::Uuid;
 
-use super::{emails::kind, fences::kind_codes, statement::statement};
-use crate::domain::{delivery::Progress, email::Letter, fence::Scope, kind::Kind};
+use super::{emails::kind, fences::kind_codes, lease::Held, statement::statement};
+use crate::domain::{
+    delivery::{Case, Progress},
+    email::Letter,
+    fence::Scope,
+    kind::Kind,
+    restraint::Lately,
+};
 
 /// An email that this worker holds until its lease runs out.
 #[derive(Debug)]
 pub(crate) struct Claimed {
-    pub(crate) email_id: Uuid,
-    /// The fencing token of this claim.
-    pub(crate) epoch: i32,
-    pub(crate) kind: Kind,
-    pub(crate) progress: Progress,
-    /// Whether a cancel that covers it came since it was queued.
-    pub(crate) fenced: bool,
+    /// Its id, and the fencing token of this claim.
+    pub(crate) held: Held,
     pub(crate) member_id: Uuid,
-    pub(crate) event_time: Timestamp,
     pub(crate) created_at: Timestamp,
     pub(crate) message_id: String,
     /// None where the row's text is not a letter: such a row must not stop the others.
     pub(crate) letter: Option<Letter>,
+    pub(crate) case: Case,
 }
 
-type Columns = (
-    SqlUuid,
-    Integer,
-    SmallInt,
-    SmallInt,
-    Bool,
-    Bool,
-    SqlUuid,
-    Timestamptz,
-    Timestamptz,
-    Text,
-    Nullable<Text>,
-);
+impl Claimed {
+    pub(crate) fn kind(&self) -> Kind {
+        self.case.kind
+    }
+}
 
 statement! {
     /// The CTE is materialized: otherwise the planner may run it again for each row and claim more than `places`.
-    struct Claim {
+    struct TakeDue {
         now: jiff_diesel::Timestamp as Timestamptz,
         places: i64 as BigInt,
         worker: Uuid as SqlUuid,
         lease_until: jiff_diesel::Timestamp as Timestamptz,
+    } -> (SqlUuid, Integer) =
+    "WITH ready AS MATERIALIZED (SELECT email_id FROM due WHERE lease_until IS NULL AND run_at <= " now
+    " ORDER BY run_at LIMIT " places " FOR UPDATE SKIP LOCKED) \
+     UPDATE due SET phase = 1, lease_epoch = lease_epoch + 1, leased_by = " worker ", lease_until = " lease_until
+    " FROM ready WHERE due.email_id = ready.email_id RETURNING due.email_id, due.lease_epoch"
+}
+
+statement! {
+    /// Reminders of one reader, whether due or put off.
+    struct TakeReminders {
+        member_id: Uuid as SqlUuid,
+        places: i64 as BigInt,
+        worker: Uuid as SqlUuid,
+        lease_until: jiff_diesel::Timestamp as Timestamptz,
+    } -> (SqlUuid, Integer) =
+    "WITH ready AS MATERIALIZED (SELECT email_id FROM due WHERE lease_until IS NULL AND kind = 2 AND member_id = "
+    member_id
+    " ORDER BY email_id LIMIT " places " FOR UPDATE SKIP LOCKED) \
+     UPDATE due SET phase = 1, lease_epoch = lease_epoch + 1, leased_by = " worker ", lease_until = " lease_until
+    " FROM ready WHERE due.email_id = ready.email_id RETURNING due.email_id, due.lease_epoch"
+}
+
+type Columns = (
+    (SqlUuid, Integer, SmallInt, SmallInt, SmallInt, Bool),
+    (Bool, Bool, Bool, BigInt),
+    (Array<Timestamptz>, Array<Timestamptz>),
+    (SqlUuid, Timestamptz, Timestamptz, Text, Nullable<Text>),
+);
+
+statement! {
+    struct Read {
+        ids: Vec<Uuid> as Array<SqlUuid>,
+        epochs: Vec<i32> as Array<Integer>,
         all_kinds: Vec<i16> as Array<SmallInt>,
         invitation_kinds: Vec<i16> as Array<SmallInt>,
         reminder_kinds: Vec<i16> as Array<SmallInt>,
     } -> Columns =
-    "WITH ready AS MATERIALIZED (SELECT email_id FROM due WHERE lease_until IS NULL AND run_at <= " now
-    " ORDER BY run_at LIMIT " places " FOR UPDATE SKIP LOCKED), \
-     taken AS (UPDATE due SET phase = 1, lease_epoch = lease_epoch + 1, leased_by = " worker ", lease_until = "
-    lease_until
-    " FROM ready WHERE due.email_id = ready.email_id RETURNING due.*) \
-     SELECT email.id, taken.lease_epoch, taken.kind, taken.failures, taken.doubted, \
-       EXISTS (SELECT FROM fence WHERE fence.invitation_id = taken.invitation_id AND ( \
-         fence.sequence > taken.sequence AND taken.kind = ANY(" all_kinds ") \
-         OR fence.invitation_sequence > taken.sequence AND taken.kind = ANY(" invitation_kinds ") \
-         OR fence.reminders_sequence > taken.sequence AND taken.kind = ANY(" reminder_kinds "))), \
+    "SELECT due.email_id, due.lease_epoch, due.kind, due.failures, due.faults, due.doubted, \
+       EXISTS (SELECT FROM fence WHERE fence.invitation_id = due.invitation_id AND ( \
+         fence.sequence > due.sequence AND due.kind = ANY(" all_kinds ") \
+         OR fence.invitation_sequence > due.sequence AND due.kind = ANY(" invitation_kinds ") \
+         OR fence.reminders_sequence > due.sequence AND due.kind = ANY(" reminder_kinds "))), \
+       reader.member_id IS NULL OR NOT reader.contact_restricted AND due.kind <> ALL(reader.off), \
+       EXISTS (SELECT FROM suppression WHERE suppression.address_hash = email.address_hash), \
+       CASE WHEN due.kind = 2 THEN \
+         (SELECT count(*) FROM due AS other WHERE other.kind = 2 AND other.member_id = due.member_id) ELSE 0 END, \
+       coalesce(reader.sent_at, '{}'), coalesce(reader.reminded_at, '{}'), \
        email.member_id, email.event_time, email.created_at, email.message_id, email.letter::text \
-     FROM taken JOIN email ON email.id = taken.email_id ORDER BY taken.run_at"
+     FROM unnest(" ids ", " epochs ") AS held (email_id, epoch) JOIN due USING (email_id) \
+       JOIN email ON email.id = due.email_id LEFT JOIN reader ON reader.member_id = due.member_id \
+     WHERE due.lease_epoch = held.epoch"
 }
 
-/// Claims up to `places` emails that are due.
+/// Claims up to `places` emails that are due, the longest due ones.
 pub(crate) fn claim(
     connection: &mut PgConnection,
     places: usize,
@@ -76,46 +106,97 @@ pub(crate) fn claim(
     now: Timestamp,
     lease_until: Timestamp,
 ) -> QueryResult<Vec<Claimed>> {
-    type Time = jiff_diesel::Timestamp;
-    type Row = (
-        Uuid,
-        i32,
-        i16,
-        i16,
-        bool,
-        bool,
-        Uuid,
-        Time,
-        Time,
-        String,
-        Option<String>,
-    );
-    let rows: Vec<Row> = Claim {
+    let taken = TakeDue {
         now: now.to_diesel(),
         places: i64::try_from(places).unwrap_or(i64::MAX),
         worker,
         lease_until: lease_until.to_diesel(),
+    };
+    let taken = taken.load(connection)?;
+    read(connection, taken)
+}
+
+/// Claims up to `places` reminders of one reader that nobody holds.
+pub(crate) fn claim_reminders(
+    connection: &mut PgConnection,
+    member_id: Uuid,
+    places: usize,
+    worker: Uuid,
+    lease_until: Timestamp,
+) -> QueryResult<Vec<Claimed>> {
+    let taken = TakeReminders {
+        member_id,
+        places: i64::try_from(places).unwrap_or(i64::MAX),
+        worker,
+        lease_until: lease_until.to_diesel(),
+    };
+    let taken = taken.load(connection)?;
+    read(connection, taken)
+}
+
+/// What is known of claims, in their order. A claim that is lost meanwhile is left out.
+fn read(connection: &mut PgConnection, taken: Vec<(Uuid, i32)>) -> QueryResult<Vec<Claimed>> {
+    if taken.is_empty() {
+        return Ok(Vec::new());
+    }
+    let order: HashMap<Uuid, usize> = taken.iter().map(|(id, _)| *id).zip(0..).collect();
+    let (ids, epochs) = taken.into_iter().unzip();
+    let rows: Vec<Row> = Read {
+        ids,
+        epochs,
         all_kinds: kind_codes(Scope::All),
         invitation_kinds: kind_codes(Scope::Invitation),
         reminder_kinds: kind_codes(Scope::Reminders),
     }
     .load(connection)?;
-    let claimed = |row: Row| {
-        Ok(Claimed {
-            email_id: row.0,
-            epoch: row.1,
-            kind: kind(row.2)?,
+    let mut claimed = rows.into_iter().map(claimed).collect::<QueryResult<Vec<_>>>()?;
+    claimed.sort_unstable_by_key(|claimed| order[&claimed.held.email_id]);
+    Ok(claimed)
+}
+
+type Time = jiff_diesel::Timestamp;
+type Row = (
+    (Uuid, i32, i16, i16, i16, bool),
+    (bool, bool, bool, i64),
+    (Vec<Time>, Vec<Time>),
+    (Uuid, Time, Time, String, Option<String>),
+);
+
+fn claimed(row: Row) -> QueryResult<Claimed> {
+    let (
+        (email_id, epoch, code, failures, faults, doubted),
+        (fenced, wanted, suppressed, waiting),
+        (sent, reminded),
+        (member_id, event_time, created_at, message_id, letter),
+    ) = row;
+    let letter: Option<Letter> = letter.and_then(|letter| serde_json::from_str(&letter).ok());
+    let times = |times: Vec<Time>| times.into_iter().map(Timestamp::from).collect();
+    Ok(Claimed {
+        held: Held { email_id, epoch },
+        member_id,
+        created_at: created_at.into(),
+        message_id,
+        case: Case {
+            kind: kind(code)?,
+            event_time: event_time.into(),
             progress: Progress {
-                failures: row.3,
-                doubted: row.4,
+                failures,
+                faults,
+                doubted,
             },
-            fenced: row.5,
-            member_id: row.6,
-            event_time: row.7.into(),
-            created_at: row.8.into(),
-            message_id: row.9,
-            letter: row.10.and_then(|letter| serde_json::from_str(&letter).ok()),
-        })
-    };
-    rows.into_iter().map(claimed).collect()
+            fenced,
+            wanted,
+            suppressed,
+            zone: letter
+                .as_ref()
+                .map(|letter| letter.recipient.time_zone.clone())
+                .unwrap_or_default(),
+            lately: Lately {
+                sent: times(sent),
+                reminded: times(reminded),
+                waiting: usize::try_from(waiting).unwrap_or_default(),
+            },
+        },
+        letter,
+    })
 }

@@ -3,14 +3,18 @@
 use std::collections::HashSet;
 
 use diesel::{
-    PgConnection, QueryResult, RunQueryDsl,
+    Connection, PgConnection, QueryResult, RunQueryDsl,
     sql_types::{Array, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use jiff::Timestamp;
 use jiff_diesel::ToDiesel;
 use uuid::Uuid;
 
-use super::{lease::Held, statement::statement};
+use super::{
+    lease::Held,
+    statement::statement,
+    suppressions::{self, Reason},
+};
 use crate::domain::{
     delivery::{Move, Progress},
     kind::Kind,
@@ -28,6 +32,8 @@ pub(crate) struct Finish {
     pub(crate) to: Move,
     /// None where nothing was tried.
     pub(crate) ending: Option<Ending>,
+    /// Whether the address is known to be dead from now on.
+    pub(crate) suppress: bool,
 }
 
 statement! {
@@ -39,6 +45,7 @@ statement! {
         states: Vec<Option<i16>> as Array<Nullable<SmallInt>>,
         run_ats: Vec<jiff_diesel::Timestamp> as Array<Timestamptz>,
         failures: Vec<i16> as Array<SmallInt>,
+        faults: Vec<i16> as Array<SmallInt>,
         doubted: Vec<bool> as Array<Bool>,
         steps: Vec<Option<i16>> as Array<Nullable<SmallInt>>,
         codes: Vec<Option<i16>> as Array<Nullable<SmallInt>>,
@@ -46,16 +53,16 @@ statement! {
         relays: Vec<String> as Array<Text>,
         now: jiff_diesel::Timestamp as Timestamptz,
     } -> (SqlUuid, Integer) =
-    "WITH told AS MATERIALIZED (SELECT * FROM unnest(" ids ", " epochs ", " states ", " run_ats ", " failures ", "
+    "WITH told AS MATERIALIZED (SELECT * FROM unnest(" ids ", " epochs ", " states ", " run_ats ", " failures ", " faults ", "
     doubted ", " steps ", " codes ", " replies ", " relays
-    ") AS told (email_id, epoch, state, run_at, failures, doubted, step, code, reply, relay)), \
+    ") AS told (email_id, epoch, state, run_at, failures, faults, doubted, step, code, reply, relay)), \
      clock AS (SELECT " now " AS now), \
      mine AS MATERIALIZED (SELECT told.* FROM told JOIN due USING (email_id) \
        WHERE due.lease_epoch = told.epoch AND due.lease_until IS NOT NULL \
        ORDER BY due.email_id FOR UPDATE OF due), \
      gone AS (DELETE FROM due USING mine WHERE due.email_id = mine.email_id AND mine.state IS NOT NULL), \
      waiting AS (UPDATE due SET phase = 0, leased_by = NULL, lease_until = NULL, run_at = mine.run_at, \
-       failures = mine.failures, doubted = mine.doubted \
+       failures = mine.failures, faults = mine.faults, doubted = mine.doubted \
        FROM mine WHERE due.email_id = mine.email_id AND mine.state IS NULL), \
      closed AS (UPDATE email SET state = mine.state, final_at = now \
        FROM mine, clock WHERE email.id = mine.email_id AND mine.state IS NOT NULL), \
@@ -70,6 +77,24 @@ pub(crate) fn finish(
     finished: &[Finish],
     now: Timestamp,
 ) -> QueryResult<HashSet<Held>> {
+    let dead = |written: &HashSet<Held>| -> Vec<(Uuid, String)> {
+        let dead = finished
+            .iter()
+            .filter(|finish| finish.suppress && written.contains(&finish.held));
+        let told = |finish: &Finish| finish.ending.as_ref().map(reply).unwrap_or_default();
+        dead.map(|finish| (finish.held.email_id, told(finish))).collect()
+    };
+    if !finished.iter().any(|finish| finish.suppress) {
+        return write(connection, finished, now);
+    }
+    connection.transaction(|connection| {
+        let written = write(connection, finished, now)?;
+        suppressions::suppress(connection, &dead(&written), Reason::Refused, now)?;
+        Ok(written)
+    })
+}
+
+fn write(connection: &mut PgConnection, finished: &[Finish], now: Timestamp) -> QueryResult<HashSet<Held>> {
     let state = |to: Move| match to {
         Move::Close(state) => Some(state as i16),
         Move::Wait { .. } => None,
@@ -89,6 +114,7 @@ pub(crate) fn finish(
             .map(|finish| wait(finish.to).0.to_diesel())
             .collect(),
         failures: finished.iter().map(|finish| wait(finish.to).1.failures).collect(),
+        faults: finished.iter().map(|finish| wait(finish.to).1.faults).collect(),
         doubted: finished.iter().map(|finish| wait(finish.to).1.doubted).collect(),
         steps: endings()
             .map(|ending| ending.map(|ending| ending.step as i16))

@@ -32,8 +32,8 @@ statement! {
     struct Expired {
         now: jiff_diesel::Timestamp as Timestamptz,
         limit: i64 as BigInt,
-    } -> (SqlUuid, Integer, SmallInt, SmallInt, SmallInt, Bool) =
-    "SELECT email_id, lease_epoch, kind, phase, failures, doubted FROM due WHERE lease_until < " now
+    } -> (SqlUuid, Integer, SmallInt, SmallInt, SmallInt, SmallInt, Bool) =
+    "SELECT email_id, lease_epoch, kind, phase, failures, faults, doubted FROM due WHERE lease_until < " now
     " ORDER BY email_id LIMIT " limit " FOR UPDATE SKIP LOCKED"
 }
 
@@ -45,13 +45,13 @@ pub(crate) fn reap(
     decide: impl Fn(&Lapsed) -> Finish,
 ) -> QueryResult<Vec<(Phase, Finish)>> {
     connection.transaction(|connection| {
-        let rows: Vec<(Uuid, i32, i16, i16, i16, bool)> = Expired {
+        let rows: Vec<(Uuid, i32, i16, i16, i16, i16, bool)> = Expired {
             now: now.to_diesel(),
             limit,
         }
         .load(connection)?;
         let mut reaped = Vec::with_capacity(rows.len());
-        for (email_id, epoch, kind, phase, failures, doubted) in rows {
+        for (email_id, epoch, kind, phase, failures, faults, doubted) in rows {
             let phase = if phase == Phase::Body as i16 {
                 Phase::Body
             } else {
@@ -61,7 +61,11 @@ pub(crate) fn reap(
                 held: Held { email_id, epoch },
                 kind: emails::kind(kind)?,
                 phase,
-                progress: Progress { failures, doubted },
+                progress: Progress {
+                    failures,
+                    faults,
+                    doubted,
+                },
             };
             reaped.push((phase, decide(&lapsed)));
         }
@@ -73,10 +77,30 @@ pub(crate) fn reap(
     })
 }
 
-/// How many emails are open.
-pub(crate) fn open_count(connection: &mut PgConnection) -> QueryResult<i64> {
-    use diesel::dsl::count_star;
-    diesel::table! { due (email_id) { email_id -> Uuid, } }
-    use diesel::QueryDsl;
-    due::table.select(count_star()).get_result(connection)
+/// Open emails of one kind.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Open {
+    pub(crate) kind: Kind,
+    pub(crate) count: i64,
+    /// The earliest time that one of them was to go out at and did not: when it was queued, or put off to.
+    pub(crate) oldest: Timestamp,
+}
+
+statement! {
+    struct CountOpen { now: jiff_diesel::Timestamp as Timestamptz } -> (SmallInt, BigInt, Timestamptz) =
+    "SELECT kind, count(*), least(min(run_at), " now ") FROM due GROUP BY kind"
+}
+
+/// What is open, by kind; `oldest` is `now` where nothing is late.
+pub(crate) fn open(connection: &mut PgConnection, now: Timestamp) -> QueryResult<Vec<Open>> {
+    let count = CountOpen { now: now.to_diesel() };
+    let rows: Vec<(i16, i64, jiff_diesel::Timestamp)> = count.load(connection)?;
+    let open = rows.into_iter().map(|(code, count, oldest)| {
+        Ok(Open {
+            kind: emails::kind(code)?,
+            count,
+            oldest: oldest.into(),
+        })
+    });
+    open.collect()
 }

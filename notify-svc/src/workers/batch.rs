@@ -37,4 +37,20 @@ impl<I: Send + 'static, O: Send + 'static> Batch<I, O> {
         self.0.send((item, asker)).await.ok()?;
         answer.await.ok()
     }
+
+    /// Writes all `items`, together as far as they fit.
+    pub(super) async fn submit_all(&self, items: Vec<I>) {
+        let mut answers = Vec::with_capacity(items.len());
+        for item in items {
+            let (asker, answer) = oneshot::channel();
+            if self.0.send((item, asker)).await.is_err() {
+                return;
+            }
+            answers.push(answer);
+        }
+        for answer in answers {
+            // Nobody answers where the writer is gone.
+            drop(answer.await);
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! One worker's hands: what it sends with, what it holds, how it writes down what it did.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -19,10 +19,11 @@ use crate::{
         contact::Contact,
         delivery::{Move, Policy},
         email::Outcome,
+        restraint::Restraint,
     },
     measure,
     smtp::{Letterhead, Transport},
-    store::{self, Finish, Held},
+    store::{self, Finish, Held, Unit},
 };
 
 /// Longest wait for the database. It ends a wait, not the work: what is claimed or marked then is reaped.
@@ -49,7 +50,8 @@ pub(crate) struct Courier {
     pub(super) duty: Duty,
     /// Its name in leases, new for each start.
     pub(super) worker: Uuid,
-    pub(super) mark: Batch<Held, bool>,
+    /// Answers the emails of a message that may go out.
+    pub(super) mark: Batch<Unit, Vec<Held>>,
     pub(super) finish: Batch<Finish, ()>,
     held: Mutex<HashSet<Held>>,
     contact: Mutex<Contact>,
@@ -60,7 +62,9 @@ impl Courier {
     pub(crate) fn start(duty: Duty) -> Self {
         let worker = Uuid::new_v4();
         let (database, clock) = (duty.database.clone(), duty.clock.clone());
-        let mark = Batch::start(move |held| mark(database.clone(), worker, clock.now(), held));
+        let restraint = duty.policy.restraint.clone();
+        let mark =
+            Batch::start(move |units| mark(database.clone(), worker, restraint.clone(), clock.now(), units));
         let (database, clock) = (duty.database.clone(), duty.clock.clone());
         let finish = Batch::start(move |finished| finish(database.clone(), clock.now(), finished));
         Self {
@@ -130,19 +134,49 @@ pub(super) fn deadline() -> Instant {
     Instant::now() + PATIENCE
 }
 
-/// A mark that cannot be written is none: the email is not sent, and its lease runs out.
-async fn mark(database: Database, worker: Uuid, now: Timestamp, held: Vec<Held>) -> Vec<bool> {
-    let asked = held.clone();
-    let marked = database
-        .run(deadline(), move |connection| {
-            store::mark(connection, &asked, worker, now)
-        })
-        .await
-        .inspect_err(
-            |error| tracing::warn!(%error, "cannot mark emails; they wait for their leases to run out"),
-        )
-        .unwrap_or_default();
-    held.iter().map(|held| marked.contains(held)).collect()
+/// A mark that cannot be written is none: the message is not sent, and its leases run out. Messages to one reader are
+/// marked one after the other, so that the second is judged by the first.
+async fn mark(
+    database: Database,
+    worker: Uuid,
+    restraint: Restraint,
+    now: Timestamp,
+    units: Vec<Unit>,
+) -> Vec<Vec<Held>> {
+    let mut marked = HashSet::new();
+    for round in rounds(&units) {
+        let restraint = restraint.clone();
+        let work = move |connection: &mut _| store::mark(connection, &round, worker, &restraint, now);
+        match database.run(deadline(), work).await {
+            Ok(more) => marked.extend(more),
+            Err(error) => {
+                tracing::warn!(%error, "cannot mark emails; they wait for their leases to run out");
+            }
+        }
+    }
+    let of = |unit: &Unit| {
+        unit.held
+            .iter()
+            .copied()
+            .filter(|held| marked.contains(held))
+            .collect()
+    };
+    units.iter().map(of).collect()
+}
+
+/// Rounds in which each reader stands once.
+fn rounds(units: &[Unit]) -> Vec<Vec<Unit>> {
+    let mut rounds: Vec<Vec<Unit>> = Vec::new();
+    let mut before: HashMap<Uuid, usize> = HashMap::new();
+    for unit in units {
+        let nth = before.entry(unit.member_id).or_default();
+        if *nth == rounds.len() {
+            rounds.push(Vec::new());
+        }
+        rounds[*nth].push(unit.clone());
+        *nth += 1;
+    }
+    rounds
 }
 
 /// What was sent must be known, so this is tried until the database answers. Where it refuses the batch, each item is
@@ -157,7 +191,9 @@ async fn finish(database: Database, now: Timestamp, finished: Vec<Finish>) -> Ve
         }
     }
     for finish in &finished {
-        if !written.contains(&finish.held) {
+        if !written.contains(&finish.held) && finish.ending.is_none() {
+            tracing::debug!(email_id = %finish.held.email_id, "the claim was taken away, and nothing was tried");
+        } else if !written.contains(&finish.held) {
             measure::stale_finish();
             tracing::warn!(email_id = %finish.held.email_id, "the claim was taken away before its end was written");
         } else if let Move::Close(state) = finish.to {

@@ -1,6 +1,6 @@
 //! Sending: claim what is due, as much as can be sent now, and send it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use shell::postgres::DatabaseError;
 use tokio::{
@@ -8,20 +8,22 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use super::courier::{Courier, deadline};
+use super::{
+    courier::{Courier, deadline},
+    message,
+};
 use crate::{
-    domain::{
-        delivery::{self, Move},
-        reply::{Ending, verdict},
-    },
-    measure,
-    smtp::message,
-    store::{self, Claimed, Finish, Held},
+    domain::{kind::Kind, restraint::Company},
+    store::{self, Claimed},
 };
 
 /// Longest time between two looks at the queue; signals come only from this process.
 const POLL: Duration = Duration::from_secs(1);
+
+/// Reminders in one message.
+const GATHERED: usize = 100;
 
 /// Sends until `stop`. Then lets sends under way end, at most `patience`, and gives back what is not begun.
 pub(super) async fn run(
@@ -39,14 +41,14 @@ pub(super) async fn run(
             Vec::new()
         });
         let there_may_be_more = claimed.len() == free;
-        for email in claimed {
+        for emails in by_reader(claimed) {
             let courier = courier.clone();
             let place = places
                 .clone()
                 .try_acquire_owned()
                 .expect("only this loop takes places");
             sends.spawn(async move {
-                deliver(&courier, &email).await;
+                deliver(&courier, emails).await;
                 drop(place);
             });
         }
@@ -84,6 +86,13 @@ async fn claim(courier: &Courier, places: usize) -> Result<Vec<Claimed>, Databas
     courier.duty.database.run(deadline(), work).await
 }
 
+async fn gather(courier: &Courier, member_id: Uuid) -> Result<Vec<Claimed>, DatabaseError> {
+    let (worker, until) = (courier.worker, courier.lease_until());
+    let work =
+        move |connection: &mut _| store::claim_reminders(connection, member_id, GATHERED, worker, until());
+    courier.duty.database.run(deadline(), work).await
+}
+
 async fn give_back(courier: &Courier) {
     let worker = courier.worker;
     let given = courier
@@ -97,73 +106,49 @@ async fn give_back(courier: &Courier) {
     }
 }
 
-async fn deliver(courier: &Courier, email: &Claimed) {
-    let held = Held {
-        email_id: email.email_id,
-        epoch: email.epoch,
-    };
-    let _holding = courier.hold(held);
-    let (to, ending) = match decided(courier, email) {
-        Some(to) => (to, None),
-        None => match attempt(courier, email, held).await {
-            Some(ending) => {
-                let (to, ending) = judged(courier, email, ending);
-                (to, Some(ending))
+/// Reminders of one reader stay together; every other email is for itself.
+fn by_reader(claimed: Vec<Claimed>) -> Vec<Vec<Claimed>> {
+    let mut groups: Vec<Vec<Claimed>> = Vec::with_capacity(claimed.len());
+    let mut reminders: HashMap<Uuid, usize> = HashMap::new();
+    for email in claimed {
+        match email.kind() {
+            Kind::Reminder => {
+                let at = *reminders.entry(email.member_id).or_insert(groups.len());
+                if at == groups.len() {
+                    groups.push(Vec::new());
+                }
+                groups[at].push(email);
             }
-            None => return,
-        },
-    };
-    let finish = Finish {
-        held,
-        kind: email.kind,
-        to,
-        ending,
-    };
-    courier.finish.submit(finish).await;
-}
-
-/// The email's outcome where it does not go out at all.
-fn decided(courier: &Courier, email: &Claimed) -> Option<Move> {
-    let state = delivery::before_sending(
-        email.kind,
-        email.event_time,
-        email.progress,
-        email.fenced,
-        courier.duty.clock.now(),
-        &courier.duty.policy,
-    );
-    state.map(Move::Close)
-}
-
-/// Tries to send the email. None where the mark did not succeed: it was cancelled meanwhile, or is not ours any more.
-async fn attempt(courier: &Courier, email: &Claimed, held: Held) -> Option<Ending> {
-    let message = match message::compose(email, &courier.duty.head) {
-        Ok(message) => message,
-        Err(unfit) => return Some(unfit),
-    };
-    let open = match courier.duty.transport.open(&message).await {
-        Ok(open) => open,
-        Err(ending) => return Some(ending),
-    };
-    if courier.mark.submit(held).await != Some(true) {
-        measure::unmarked();
-        return None;
+            Kind::Initial | Kind::Acceptance | Kind::Reply => groups.push(vec![email]),
+        }
     }
-    Some(open.send(&message).await)
+    groups
 }
 
-/// Where the email goes after this end of an attempt, and what the history keeps of it.
-fn judged(courier: &Courier, email: &Claimed, ending: Ending) -> (Move, Ending) {
-    let verdict = verdict(ending.step, ending.code);
-    tracing::info!(
-        email_id = %email.email_id, step = ?ending.step, code = ending.code, ?verdict, "attempt ended"
+/// Sends what may go out of these emails of one reader. What comes together takes the others that wait with it; the rest
+/// goes one by one, so that no reader gets two emails at once.
+async fn deliver(courier: &Courier, emails: Vec<Claimed>) {
+    let _holding: Vec<_> = emails.iter().map(|email| courier.hold(email.held)).collect();
+    let mut together = Vec::new();
+    for email in message::judged(courier, emails).await {
+        match email {
+            (email, Company::Together) => together.push(email),
+            (email, Company::Alone) => message::send(courier, vec![email], Company::Alone).await,
+        }
+    }
+    let Some(first) = together.first() else {
+        return;
+    };
+    let more = gather(courier, first.member_id).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot gather reminders; those at hand go out");
+        Vec::new()
+    });
+    let _holding: Vec<_> = more.iter().map(|email| courier.hold(email.held)).collect();
+    together.extend(
+        message::judged(courier, more)
+            .await
+            .into_iter()
+            .map(|(email, _)| email),
     );
-    let to = delivery::after_attempt(
-        email.kind,
-        email.progress,
-        verdict,
-        courier.duty.clock.now(),
-        &courier.duty.policy,
-    );
-    (to, delivery::in_history(ending, verdict, to))
+    message::send(courier, together, Company::Together).await;
 }

@@ -14,10 +14,11 @@ use crate::{
         contact,
         delivery::{self, Move, Phase},
         email::Outcome,
+        kind::Kind,
         reply::{Ending, Step, Verdict},
     },
     measure,
-    store::{self, Finish, Lapsed},
+    store::{self, Finish, Lapsed, Open},
 };
 
 /// Leases taken away in one transaction.
@@ -37,15 +38,28 @@ pub(super) async fn run(courier: Arc<Courier>, wake: Arc<Notify>, stop: Cancella
             }
             Err(error) => tracing::warn!(%error, "cannot look for leases that ran out"),
         }
-        match courier.duty.database.run(deadline(), store::open_count).await {
-            Ok(count) => measure::open(count),
-            Err(error) => tracing::warn!(%error, "cannot count open emails"),
+        if let Err(error) = count(&courier).await {
+            tracing::warn!(%error, "cannot count open emails");
         }
         tokio::select! {
             () = tokio::time::sleep(pause.mul_f64(rand::random_range(0.8..1.2))) => {}
             () = stop.cancelled() => {}
         }
     }
+}
+
+async fn count(courier: &Courier) -> Result<(), DatabaseError> {
+    let now = courier.duty.clock.now();
+    let work = move |connection: &mut _| store::open(connection, now);
+    let open: Vec<Open> = courier.duty.database.run(deadline(), work).await?;
+    for kind in Kind::ALL {
+        let of_kind = open.iter().find(|open| open.kind == kind);
+        let oldest = of_kind.map_or(Duration::ZERO, |open| {
+            now.duration_since(open.oldest).unsigned_abs()
+        });
+        measure::open(kind, of_kind.map_or(0, |open| open.count), oldest);
+    }
+    Ok(())
 }
 
 /// Answers how many leases were taken away.
@@ -87,6 +101,7 @@ fn decide(lapsed: &Lapsed, now: Timestamp) -> Finish {
         kind: lapsed.kind,
         to,
         ending,
+        suppress: false,
     }
 }
 

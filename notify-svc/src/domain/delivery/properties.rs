@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::reply::{Step, verdict};
+use crate::domain::reply::{Enhanced, Step, verdict};
 
 /// What may happen to an open email.
 #[derive(Debug, Clone)]
@@ -12,6 +12,7 @@ enum Event {
     Attempt {
         step: Step,
         code: Option<u16>,
+        enhanced: Option<Enhanced>,
         took: bool,
     },
     /// Its worker dies.
@@ -31,9 +32,12 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Step::Body),
     ];
     let code = proptest::option::of(prop_oneof![Just(250), Just(354), Just(421), Just(451), Just(550)]);
+    let enhanced = proptest::sample::select(vec!["", "5.1.1", "5.7.1", "5.2.2", "4.7.1"]);
+    let enhanced = enhanced.prop_map(Enhanced::at_start_of);
     let phase = prop_oneof![Just(Phase::Claimed), Just(Phase::Body)];
     prop_oneof![
-        8 => (step, code, any::<bool>()).prop_map(|(step, code, took)| Event::Attempt { step, code, took }),
+        8 => (step, code, enhanced, any::<bool>())
+            .prop_map(|(step, code, enhanced, took)| Event::Attempt { step, code, enhanced, took }),
         3 => (phase, any::<bool>()).prop_map(|(phase, took)| Event::Death { phase, took }),
         1 => Just(Event::Cancelled),
     ]
@@ -55,8 +59,19 @@ fn happen(
     server: &mut Server,
 ) -> Move {
     match *event {
-        Event::Attempt { step, code, took } => {
-            let verdict = verdict(step, code);
+        Event::Attempt {
+            step,
+            code,
+            enhanced,
+            took,
+        } => {
+            let verdict = verdict(&Ending {
+                step,
+                code,
+                enhanced,
+                text: String::new(),
+                relay: None,
+            });
             server.unanswered += u32::from(verdict == Verdict::Unknown);
             server.took += u32::from(verdict == Verdict::Sent || (verdict == Verdict::Unknown && took));
             after_attempt(kind, progress, verdict, now, policy)
@@ -66,9 +81,7 @@ fn happen(
             server.took += u32::from(phase == Phase::Body && took);
             after_lease(kind, phase, progress, now)
         }
-        Event::Cancelled => before_sending(kind, now, progress, true, now, policy)
-            .map(Move::Close)
-            .expect("a fenced email is closed"),
+        Event::Cancelled => Move::Close(unsent(State::Cancelled, progress)),
     }
 }
 
@@ -78,7 +91,11 @@ proptest! {
         kind in proptest::sample::select(Kind::ALL.to_vec()),
         events in proptest::collection::vec(event(), 1..40),
     ) {
-        let policy = Policy { retry_delays: vec![Duration::from_secs(60); 6], initial_deadline: Duration::MAX };
+        let policy = Policy {
+            retry_delays: vec![Duration::from_secs(60); 6],
+            deadlines: Deadlines { initial: Duration::MAX, reminder: Duration::MAX, answer: Duration::MAX },
+            restraint: Restraint::default(),
+        };
         let (mut progress, mut now, mut server) = (Progress::default(), Timestamp::UNIX_EPOCH, Server::default());
         for event in &events {
             match happen(kind, event, progress, now, &policy, &mut server) {

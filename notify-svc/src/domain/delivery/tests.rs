@@ -8,7 +8,16 @@ fn policy() -> Policy {
     let minutes = [1, 5, 30, 120, 360, 1_440];
     Policy {
         retry_delays: minutes.map(|m| Duration::from_secs(m * 60)).to_vec(),
-        initial_deadline: Duration::from_secs(48 * 3_600),
+        deadlines: Deadlines {
+            initial: Duration::from_secs(48 * 3_600),
+            reminder: Duration::from_secs(336 * 3_600),
+            answer: Duration::from_secs(720 * 3_600),
+        },
+        restraint: Restraint {
+            quiet_hours: None,
+            daily_cap: 2,
+            digest_from: 3,
+        },
     }
 }
 
@@ -17,7 +26,11 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn been(failures: i16, doubted: bool) -> Progress {
-    Progress { failures, doubted }
+    Progress {
+        failures,
+        doubted,
+        faults: 0,
+    }
 }
 
 fn judged(kind: Kind, progress: Progress, verdict: Verdict) -> Move {
@@ -115,34 +128,97 @@ fn after_a_doubt_only_a_2xx_makes_it_certain() {
         };
         check(Verdict::Sent, State::Sent);
         check(Verdict::Refused, State::Uncertain);
+        check(Verdict::NoMailbox, State::Uncertain);
         check(Verdict::Delayed, State::Uncertain);
         check(Verdict::Unknown, State::Uncertain);
     }
 }
 
-#[test]
-fn what_asks_for_an_answer_goes_out_up_to_48_hours_after_its_reason() {
-    let hour = 3_600;
-    let decide = |kind, now| before_sending(kind, at(0), Progress::default(), false, now, &policy());
-    for kind in [Kind::Initial, Kind::Reminder] {
-        assert_eq!(decide(kind, at(48 * hour)), None);
-        assert_eq!(decide(kind, at(48 * hour + 1)), Some(State::Expired));
-        assert_eq!(
-            decide(kind, at(-100 * hour)),
-            None,
-            "the caller's clock may be ahead"
-        );
-    }
-    for kind in [Kind::Acceptance, Kind::Reply] {
-        assert_eq!(decide(kind, at(1_000 * hour)), None);
+/// An email of `kind` about which nothing is known that would stop it.
+fn case(kind: Kind, progress: Progress) -> Case {
+    Case {
+        kind,
+        event_time: at(0),
+        progress,
+        fenced: false,
+        wanted: true,
+        suppressed: false,
+        zone: "UTC".to_owned(),
+        lately: Lately::default(),
     }
 }
 
 #[test]
-fn a_fenced_email_never_goes_out() {
+fn an_email_goes_out_until_its_reason_is_too_old() {
+    let hour = 3_600;
+    for (kind, hours) in [
+        (Kind::Initial, 48),
+        (Kind::Reminder, 336),
+        (Kind::Acceptance, 720),
+        (Kind::Reply, 720),
+    ] {
+        let decide = |now| before_sending(&case(kind, Progress::default()), now, &policy());
+        let goes = Judgement::Send(Company::Alone);
+        assert_eq!(decide(at(hours * hour)), goes, "{kind:?}");
+        assert_eq!(
+            decide(at(hours * hour + 1)),
+            Judgement::Close(State::Expired),
+            "{kind:?}"
+        );
+        assert_eq!(decide(at(-1_000 * hour)), goes, "the caller's clock may be ahead");
+    }
+}
+
+#[test]
+fn what_ends_an_email_comes_before_what_holds_it_up() {
     for kind in Kind::ALL {
-        let decide = |progress| before_sending(kind, at(0), progress, true, at(0), &policy());
-        assert_eq!(decide(been(0, false)), Some(State::Cancelled));
-        assert_eq!(decide(been(0, true)), Some(State::Uncertain));
+        for (doubted, uncertain) in [(false, None), (true, Some(State::Uncertain))] {
+            let mut case = case(kind, been(0, doubted));
+            case.lately.sent = vec![at(0), at(0)];
+            let decide = |case: &Case| before_sending(case, at(1), &policy());
+            assert_eq!(decide(&case), Judgement::Restrain(at(86_400), Restrained::Cap));
+            let close = |state| Judgement::Close(uncertain.unwrap_or(state));
+            case.wanted = false;
+            assert_eq!(decide(&case), close(State::PreferenceOff));
+            case.suppressed = true;
+            assert_eq!(decide(&case), close(State::Suppressed));
+            case.event_time = at(-10_000_000);
+            assert_eq!(decide(&case), close(State::Expired));
+            case.fenced = true;
+            assert_eq!(decide(&case), close(State::Cancelled));
+        }
+    }
+}
+
+#[test]
+fn only_reminders_go_out_in_company() {
+    for kind in Kind::ALL {
+        let mut case = case(kind, Progress::default());
+        case.lately.waiting = 3;
+        let together = before_sending(&case, at(1), &policy()) == Judgement::Send(Company::Together);
+        assert_eq!(together, kind == Kind::Reminder, "{kind:?}");
+        case.lately.reminded = vec![at(0)];
+        let waits = Judgement::Restrain(at(7 * 86_400), Restrained::Digest);
+        assert_eq!(
+            before_sending(&case, at(1), &policy()) == waits,
+            kind == Kind::Reminder,
+            "{kind:?}"
+        );
+    }
+}
+
+#[test]
+fn a_relay_s_fault_burns_no_attempt_however_often() {
+    for kind in Kind::ALL {
+        let mut progress = been(6, false);
+        for (faults, minutes) in (1..).zip([1, 5, 30, 120, 360, 1_440, 1_440, 1_440]) {
+            let to = judged(kind, progress, Verdict::RelayFault);
+            progress.faults = faults;
+            let waits = Move::Wait {
+                run_at: at(minutes * 60),
+                progress,
+            };
+            assert_eq!(to, waits, "{kind:?}");
+        }
     }
 }

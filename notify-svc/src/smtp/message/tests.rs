@@ -1,9 +1,13 @@
 use mail_parser::{HeaderValue as Parsed, MessageParser, MimeHeaders};
 
 use super::*;
-use crate::domain::{
-    delivery::Progress,
-    email::{Content, Initial, Letter, Recipient, Reminder, Reply},
+use crate::{
+    domain::{
+        delivery::{Case, Progress},
+        email::{Content, Initial, Letter, Recipient, Reminder, Reply},
+        restraint::Lately,
+    },
+    store::Held,
 };
 
 fn head() -> Letterhead {
@@ -51,15 +55,21 @@ fn claimed(name: &str, address: &str, note: &str) -> Claimed {
 
 fn told(name: &str, address: &str, content: Content) -> Claimed {
     let email_id = Uuid::from_u128(0x0190_a8a0_5f1c_7cc3_98c4_dc0c_0c07_398f);
+    let at = Timestamp::from_second(1_800_000_000).expect("a time");
     Claimed {
-        email_id,
-        epoch: 1,
-        kind: content.kind(),
-        progress: Progress::default(),
-        fenced: false,
+        held: Held { email_id, epoch: 1 },
         member_id: Uuid::from_u128(7),
-        event_time: Timestamp::from_second(1_800_000_000).expect("a time"),
-        created_at: Timestamp::from_second(1_800_000_000).expect("a time"),
+        case: Case {
+            kind: content.kind(),
+            event_time: at,
+            progress: Progress::default(),
+            fenced: false,
+            wanted: true,
+            suppressed: false,
+            zone: "UTC".to_owned(),
+            lately: Lately::default(),
+        },
+        created_at: at,
         message_id: format!("<{email_id}@example.com>"),
         letter: Some(Letter {
             recipient: Recipient {
@@ -74,7 +84,7 @@ fn told(name: &str, address: &str, content: Content) -> Claimed {
 }
 
 fn bytes(name: &str, note: &str) -> Vec<u8> {
-    compose(&claimed(name, "bob@example.org", note), &head())
+    compose(&[&claimed(name, "bob@example.org", note)], &head())
         .expect("fit")
         .bytes
 }
@@ -132,7 +142,7 @@ fn no_text_of_a_member_adds_a_header() {
 }
 
 fn check_headers(name: &str, email: &Claimed) {
-    let Ok(message) = compose(email, &head()) else {
+    let Ok(message) = compose(&[email], &head()) else {
         return;
     };
     let parsed = MessageParser::default().parse(&message.bytes).expect("an email");
@@ -148,7 +158,7 @@ fn check_headers(name: &str, email: &Claimed) {
 fn a_long_line_of_a_member_is_no_long_line_of_the_message() {
     for text in ["x".repeat(1_900), "é".repeat(1_900)] {
         let email = told("Ada", "bob@example.org", reply("Ada", &text));
-        let bytes = compose(&email, &head()).expect("fit").bytes;
+        let bytes = compose(&[&email], &head()).expect("fit").bytes;
         // RFC 5321, section 4.5.3.1.6, without the line's end.
         let longest = bytes.split(|byte| *byte == b'\n').map(<[u8]>::len).max();
         assert!(longest <= Some(999), "{longest:?}");
@@ -163,7 +173,7 @@ fn a_row_that_cannot_become_an_email_ends_alone() {
     let mut without = claimed("Ada", "bob@example.org", "");
     without.letter = None;
     for row in [without, claimed("Ada", "not an address", "")] {
-        let ending = compose(&row, &head()).expect_err("unfit");
+        let ending = compose(&[&row], &head()).expect_err("unfit");
         assert_eq!((ending.step, ending.code), (Step::Compose, None));
     }
 }
