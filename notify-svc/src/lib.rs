@@ -30,6 +30,8 @@ use crate::{smtp::Letterhead, workers::Duty};
 
 /// Connections of the workers. They have their own, so that a flood of calls cannot let leases run out.
 const WORKER_CONNECTIONS: u32 = 4;
+/// Those among them whose commits do not wait for the disk.
+const CLAIM_CONNECTIONS: u32 = 2;
 /// How long the workers may take, past the shutdown's patience, to give back what they did not begin.
 const GIVE_BACK: Duration = Duration::from_secs(1);
 
@@ -83,10 +85,8 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
 
     let patience = Duration::from_millis(config.listen.shutdown_ms);
     let duty = Duty {
-        database: Database::new(&DatabaseArgs {
-            database_connections: WORKER_CONNECTIONS,
-            ..config.database.clone()
-        }),
+        database: workers_database(&config, WORKER_CONNECTIONS, None),
+        claims: workers_database(&config, CLAIM_CONNECTIONS, Some(store::UNHURRIED)),
         clock,
         transport,
         head: Letterhead {
@@ -136,6 +136,14 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     });
     tracing::info!(%grpc, %http, "listening");
     Ok(Serving { grpc, http, done })
+}
+
+fn workers_database(config: &Config, size: u32, more: Option<(&str, &str)>) -> Database {
+    let timeout = config.database.statement_timeout_ms.to_string();
+    let settings = store::WORKER_SETTINGS.into_iter().chain(more);
+    let settings = settings.chain([("statement_timeout", timeout.as_str())]);
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Database::with_session(&config.database, size, settings.collect())
 }
 
 /// Brings the database up to date. The error is Postgres' own.

@@ -24,6 +24,19 @@ pub(crate) use self::{
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 
+/// `SET`s of the workers' connections. Their statements name few rows by key, and a plan that was made while a table was
+/// empty must not stay when it is not.
+pub(crate) const WORKER_SETTINGS: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
+
+/// The `SET` of connections whose commits do not wait for the disk.
+pub(crate) const UNHURRIED: (&str, &str) = ("synchronous_commit", "off");
+
 /// The migrations of this service's database.
 pub(crate) fn migrations() -> EmbeddedMigrations {
     MIGRATIONS

@@ -11,6 +11,7 @@ use shell::{
     clock::{Clock, after},
     postgres::{Database, DatabaseError},
 };
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::batch::Batch;
@@ -36,6 +37,9 @@ const FINISH_REFUSALS: u32 = 3;
 /// What a worker is to work with.
 pub(crate) struct Duty {
     pub(crate) database: Database,
+    /// Connections whose commits do not wait for the disk: a claim that Postgres forgets in a crash was none, and whoever
+    /// made it can mark nothing.
+    pub(crate) claims: Database,
     pub(crate) clock: Clock,
     pub(crate) transport: Transport,
     pub(crate) head: Letterhead,
@@ -54,6 +58,8 @@ pub(crate) struct Courier {
     pub(super) mark: Batch<Unit, Vec<Held>>,
     pub(super) finish: Batch<Finish, ()>,
     held: Mutex<HashSet<Held>>,
+    /// Messages that may be handed over now.
+    pub(super) places: Semaphore,
     contact: Mutex<Contact>,
     started: Instant,
 }
@@ -68,6 +74,7 @@ impl Courier {
         let (database, clock) = (duty.database.clone(), duty.clock.clone());
         let finish = Batch::start(move |finished| finish(database.clone(), clock.now(), finished));
         Self {
+            places: Semaphore::new(duty.concurrency),
             duty,
             worker,
             mark,

@@ -26,15 +26,19 @@ const POLL: Duration = Duration::from_secs(1);
 const GATHERED: usize = 100;
 
 /// Sends until `stop`. Then lets sends under way end, at most `patience`, and gives back what is not begun.
+///
+/// More is claimed than is sent at once, so that claims are few and no place to send stands empty while one is made or
+/// an end is written down; but not much more, because what waits here cannot be sent by another process.
 pub(super) async fn run(
     courier: Arc<Courier>,
     wake: Arc<Notify>,
     stop: CancellationToken,
     patience: Duration,
 ) {
-    let places = Arc::new(Semaphore::new(courier.duty.concurrency));
+    let most = 2 * courier.duty.concurrency;
+    let claims = Arc::new(Semaphore::new(most));
     let mut sends = JoinSet::new();
-    while let Some(free) = free_places(&places, &stop).await {
+    while let Some(free) = free_claims(&claims, most, &stop).await {
         while sends.try_join_next().is_some() {}
         let claimed = claim(&courier, free).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot claim emails; will try again");
@@ -43,13 +47,13 @@ pub(super) async fn run(
         let there_may_be_more = claimed.len() == free;
         for emails in by_reader(claimed) {
             let courier = courier.clone();
-            let place = places
+            let claim = claims
                 .clone()
                 .try_acquire_owned()
-                .expect("only this loop takes places");
+                .expect("only this loop takes them");
             sends.spawn(async move {
                 deliver(&courier, emails).await;
-                drop(place);
+                drop(claim);
             });
         }
         if !there_may_be_more {
@@ -68,14 +72,15 @@ pub(super) async fn run(
     give_back(&courier).await;
 }
 
-/// Waits until something can be sent. None when it is time to stop.
-async fn free_places(places: &Semaphore, stop: &CancellationToken) -> Option<usize> {
+/// Waits until a claim is worth its statement. None when it is time to stop.
+async fn free_claims(claims: &Semaphore, most: usize, stop: &CancellationToken) -> Option<usize> {
+    let worth = u32::try_from(most.div_ceil(4)).unwrap_or(u32::MAX);
     tokio::select! {
         biased;
         () = stop.cancelled() => None,
-        place = places.acquire() => {
-            drop(place);
-            Some(places.available_permits())
+        free = claims.acquire_many(worth) => {
+            drop(free);
+            Some(claims.available_permits())
         }
     }
 }
@@ -83,7 +88,7 @@ async fn free_places(places: &Semaphore, stop: &CancellationToken) -> Option<usi
 async fn claim(courier: &Courier, places: usize) -> Result<Vec<Claimed>, DatabaseError> {
     let (worker, now, until) = (courier.worker, courier.duty.clock.now(), courier.lease_until());
     let work = move |connection: &mut _| store::claim(connection, places, worker, now, until());
-    courier.duty.database.run(deadline(), work).await
+    courier.duty.claims.run(deadline(), work).await
 }
 
 async fn gather(courier: &Courier, member_id: Uuid) -> Result<Vec<Claimed>, DatabaseError> {

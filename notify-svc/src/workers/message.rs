@@ -50,9 +50,13 @@ pub(super) async fn send(courier: &Courier, mut emails: Vec<Claimed>, company: C
         member_id: first.member_id,
         company,
     };
+    let place = courier.places.acquire().await.expect("never closed");
     let open = match courier.duty.transport.open(&message).await {
         Ok(open) => open,
-        Err(ending) => return end(courier, &emails, &ending).await,
+        Err(ending) => {
+            drop(place);
+            return end(courier, &emails, &ending).await;
+        }
     };
     let marked = courier.mark.submit(unit).await.unwrap_or_default();
     let (mut begun, left): (Vec<_>, Vec<_>) =
@@ -74,6 +78,7 @@ pub(super) async fn send(courier: &Courier, mut emails: Vec<Claimed>, company: C
     };
     if let Some(message) = message {
         let ending = open.send(&message).await;
+        drop(place);
         end(courier, &begun, &ending).await;
     }
 }
