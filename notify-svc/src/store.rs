@@ -3,6 +3,7 @@
 mod apply;
 mod cancel;
 mod claim;
+mod compact;
 mod emails;
 mod fences;
 mod finish;
@@ -17,6 +18,7 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 pub(crate) use self::{
     apply::apply,
     claim::{Claimed, claim, claim_reminders},
+    compact::compact,
     finish::{Finish, finish},
     lease::{Held, Unit, extend, mark, release},
     reap::{Lapsed, Open, open, reap},

@@ -1,5 +1,5 @@
-//! Taking away leases that ran out, whoever held them, once whoever lives had time to keep theirs; and counting what is
-//! open.
+//! Taking away leases that ran out, whoever held them, once whoever lives had time to keep theirs; and looking after the
+//! hot table: how much is open, and whether it grew.
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,6 +37,15 @@ pub(super) async fn run(courier: Arc<Courier>, wake: Arc<Notify>, stop: Cancella
                 }
             }
             Err(error) => tracing::warn!(%error, "cannot look for leases that ran out"),
+        }
+        match courier.duty.database.run(deadline(), store::compact).await {
+            Ok(true) => {
+                tracing::info!("moved the open emails to fresh files; an old transaction holds up vacuum")
+            }
+            Ok(false) => {}
+            Err(error) => {
+                tracing::info!(%error, "cannot move the open emails to fresh files now; will try again")
+            }
         }
         if let Err(error) = count(&courier).await {
             tracing::warn!(%error, "cannot count open emails");
