@@ -25,8 +25,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-pub use crate::config::Config;
-use crate::{smtp::Letterhead, workers::Duty};
+pub use crate::config::{Config, DkimArgs};
+use crate::workers::Duty;
 
 /// Connections of the workers. They have their own, so that a flood of calls cannot let leases run out.
 const WORKER_CONNECTIONS: u32 = 4;
@@ -40,7 +40,7 @@ const SERVICES: &[&str] = &["notify.v1.EmailService"];
 pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Result<Serving, String> {
     config.check()?;
     let transport = config.transport()?;
-    let links = config.links()?;
+    let head = config.letterhead()?;
     let identities = config.listen.identities(config.grpc_addr)?;
     let listeners = Listeners {
         grpc: listen::bind("--grpc-addr", config.grpc_addr).await?,
@@ -89,10 +89,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         }),
         clock,
         transport,
-        head: Letterhead {
-            from: config.mail_from.clone(),
-            links: links.clone(),
-        },
+        head,
         policy: config.policy(),
         lease: config.lease(),
         concurrency: usize::from(config.concurrency),

@@ -1,8 +1,11 @@
 //! Sending: claim what is due, as much as can be sent now, and send it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use shell::postgres::DatabaseError;
+use shell::{clock::after, postgres::DatabaseError};
 use tokio::{
     sync::{Notify, Semaphore},
     task::JoinSet,
@@ -13,10 +16,11 @@ use super::courier::{Courier, deadline};
 use crate::{
     domain::{
         delivery::{self, Move},
+        relay::relay_fault,
         reply::{Ending, verdict},
     },
     measure,
-    smtp::message,
+    smtp::{NotOpen, message},
     store::{self, Claimed, Finish, Held},
 };
 
@@ -34,10 +38,13 @@ pub(super) async fn run(
     let mut sends = JoinSet::new();
     while let Some(free) = free_places(&places, &stop).await {
         while sends.try_join_next().is_some() {}
-        let claimed = claim(&courier, free).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot claim emails; will try again");
-            Vec::new()
-        });
+        let claimed = match courier.duty.transport.usable_at() {
+            Some(_paused) => Vec::new(),
+            None => claim(&courier, free).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "cannot claim emails; will try again");
+                Vec::new()
+            }),
+        };
         let there_may_be_more = claimed.len() == free;
         for email in claimed {
             let courier = courier.clone();
@@ -106,11 +113,12 @@ async fn deliver(courier: &Courier, email: &Claimed) {
     let (to, ending) = match decided(courier, email) {
         Some(to) => (to, None),
         None => match attempt(courier, email, held).await {
-            Some(ending) => {
+            Attempt::Ended(ending) => {
                 let (to, ending) = judged(courier, email, ending);
                 (to, Some(ending))
             }
-            None => return,
+            Attempt::Postponed => (postponed(courier, email), None),
+            Attempt::Unmarked => return,
         },
     };
     let finish = Finish {
@@ -135,21 +143,44 @@ fn decided(courier: &Courier, email: &Claimed) -> Option<Move> {
     state.map(Move::Close)
 }
 
-/// Tries to send the email. None where the mark did not succeed: it was cancelled meanwhile, or is not ours any more.
-async fn attempt(courier: &Courier, email: &Claimed, held: Held) -> Option<Ending> {
-    let message = match message::compose(email, &courier.duty.head) {
-        Ok(message) => message,
-        Err(unfit) => return Some(unfit),
+/// What became of trying to send.
+enum Attempt {
+    Ended(Ending),
+    /// Every mail server is paused.
+    Postponed,
+    /// The email was cancelled meanwhile, or is not ours any more.
+    Unmarked,
+}
+
+async fn attempt(courier: &Courier, email: &Claimed, held: Held) -> Attempt {
+    let head = &courier.duty.head;
+    let composed = message::envelope(email, head).and_then(|to| Ok((to, message::compose(email, head)?)));
+    let (envelope, bytes) = match composed {
+        Ok(composed) => composed,
+        Err(unfit) => return Attempt::Ended(unfit),
     };
-    let open = match courier.duty.transport.open(&message).await {
+    let open = match courier.duty.transport.open(&envelope).await {
         Ok(open) => open,
-        Err(ending) => return Some(ending),
+        Err(NotOpen::Ended(ending)) => return Attempt::Ended(ending),
+        Err(NotOpen::Paused) => return Attempt::Postponed,
     };
     if courier.mark.submit(held).await != Some(true) {
         measure::unmarked();
-        return None;
+        return Attempt::Unmarked;
     }
-    Some(open.send(&message).await)
+    Attempt::Ended(open.send(&bytes).await)
+}
+
+/// What the mail servers are at fault for burns no attempt; the email goes out once one of them may be used.
+fn postponed(courier: &Courier, email: &Claimed) -> Move {
+    let pause = courier.duty.transport.usable_at();
+    let pause = pause.map_or(Duration::ZERO, |until| {
+        until.saturating_duration_since(Instant::now())
+    });
+    Move::Wait {
+        run_at: after(courier.duty.clock.now(), pause),
+        progress: email.progress,
+    }
 }
 
 /// Where the email goes after this end of an attempt, and what the history keeps of it.
@@ -158,12 +189,16 @@ fn judged(courier: &Courier, email: &Claimed, ending: Ending) -> (Move, Ending) 
     tracing::info!(
         email_id = %email.email_id, step = ?ending.step, code = ending.code, ?verdict, "attempt ended"
     );
-    let to = delivery::after_attempt(
-        email.kind,
-        email.progress,
-        verdict,
-        courier.duty.clock.now(),
-        &courier.duty.policy,
-    );
+    let to = if relay_fault(ending.step, ending.code, ending.enhanced) {
+        postponed(courier, email)
+    } else {
+        delivery::after_attempt(
+            email.kind,
+            email.progress,
+            verdict,
+            courier.duty.clock.now(),
+            &courier.duty.policy,
+        )
+    };
     (to, delivery::in_history(ending, verdict, to))
 }
