@@ -39,7 +39,6 @@ const SERVICES: &[&str] = &["notify.v1.EmailService"];
 /// Starts the service; it runs until `stop`. The error says which setting to change.
 pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Result<Serving, String> {
     config.check()?;
-    let transport = config.transport()?;
     let head = config.letterhead()?;
     let identities = config.listen.identities(config.grpc_addr)?;
     let listeners = Listeners {
@@ -55,6 +54,8 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
 
     let readiness = Readiness::new();
     let operations = server::operations_router(readiness.clone());
+    // Its metrics need the recorder, which comes with the line above.
+    let transport = config.transport()?;
     let wake = Arc::new(Notify::new());
     let emails = grpc::Emails {
         database: Database::new(&config.database),
