@@ -1,9 +1,9 @@
 //! Settings: flags, each with its environment variable. `serve --help` is their reference.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use clap::{ArgGroup, Parser};
-use lettre::message::Mailbox;
+use clap::{ArgGroup, Args, Parser};
+use lettre::{Address, message::Mailbox};
 use secrecy::{ExposeSecret, SecretString};
 use shell::{
     listen::ListenArgs,
@@ -17,7 +17,7 @@ use crate::{
         restraint::{QuietHours, Restraint},
     },
     links::{Links, PagesUrl},
-    smtp::{Limits, Relay, Transport, folder::Folder, url},
+    smtp::{Letterhead, Limits, Relays, Sender, Transport, dkim::Signer, folder::Folder, tls::Trust, url},
 };
 
 /// All settings of the service.
@@ -36,16 +36,23 @@ pub struct Config {
     pub(crate) listen: ListenArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
-    /// Mail server: smtp://HOST[:PORT] in clear, smtp://USER:PASSWORD@HOST with STARTTLS required, smtps://… with TLS
-    /// from the first byte; `?tls=required` asks for STARTTLS without a user; @FILE reads it from a file
+    /// Mail servers, the preferred one first: give it several times, or several in one value with white space between.
+    /// smtp://HOST[:PORT] in clear, smtp://USER:PASSWORD@HOST with STARTTLS required, smtps://… with TLS from the first
+    /// byte; `?tls=required` asks for STARTTLS without a user; @FILE reads it from a file
     #[arg(long, env = "SMTP_URL", value_parser = postgres::secret, hide_env_values = true)]
-    pub(crate) smtp_url: Option<SecretString>,
+    pub(crate) smtp_url: Vec<SecretString>,
     /// Instead of a mail server: folder that gets each email as an .eml file
     #[arg(long, env = "MAIL_DIR")]
     pub(crate) mail_dir: Option<PathBuf>,
     /// Sender of all emails, e.g. "Invitations <invitations@example.com>"; Message-IDs end in its domain
     #[arg(long, env = "MAIL_FROM", value_parser = mailbox)]
     pub(crate) mail_from: Mailbox,
+    /// Where undeliverable emails are told, e.g. bounces@example.com: each email's sender for mail servers is then
+    /// bounces+EMAIL_ID@example.com, and otherwise the address of --mail-from
+    #[arg(long, env = "BOUNCE_ADDRESS", value_parser = address)]
+    pub(crate) bounce_address: Option<Address>,
+    #[command(flatten)]
+    pub(crate) dkim: DkimArgs,
     /// Where readers reach the pages of --http-addr, e.g. https://mail.example.com; linked in each email
     #[arg(long, env = "PAGES_URL")]
     pub(crate) pages_url: PagesUrl,
@@ -53,9 +60,6 @@ pub struct Config {
     /// them from a file
     #[arg(long, env = "LINK_KEYS", value_parser = postgres::secret, hide_env_values = true)]
     pub(crate) link_keys: SecretString,
-    /// Emails sent at once, each over a connection of its own
-    #[arg(long, env = "CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=500))]
-    pub(crate) concurrency: u16,
     /// How long a claimed email stays with a worker that is not heard of, in seconds
     #[arg(long, env = "LEASE_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(crate) lease_seconds: u64,
@@ -95,6 +99,12 @@ pub struct Config {
     /// shorter one sends more emails twice
     #[arg(long, env = "SMTP_FINAL_REPLY_SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(crate) smtp_final_reply_seconds: u64,
+    /// Connections open at once to each mail server, idle ones too; each carries one email at a time
+    #[arg(long, env = "SMTP_CONNECTIONS", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub(crate) smtp_connections: u16,
+    /// Certification authorities that vouch for mail servers, instead of the public ones, as a PEM file
+    #[arg(long, env = "SMTP_CA_FILE")]
+    pub(crate) smtp_ca_file: Option<PathBuf>,
 }
 
 fn hours(count: u32) -> Duration {
@@ -106,9 +116,81 @@ fn digest_from(text: &str) -> Result<u16, String> {
     count.ok_or_else(|| "must be 0 or 2 to 100".to_owned())
 }
 
+/// How emails are signed.
+#[derive(Debug, Clone, Args)]
+pub struct DkimArgs {
+    /// Private key that signs emails (DKIM), as a PEM file: RSA of 2048 to 4096 bits, or Ed25519; unset: the mail server
+    /// signs, or nobody
+    #[arg(long, env = "DKIM_KEY_FILE", requires = "dkim_selector")]
+    dkim_key_file: Option<PathBuf>,
+    /// Name of that key in the DNS. A new key gets a new name
+    #[arg(long, env = "DKIM_SELECTOR", requires = "dkim_key_file", value_parser = selector)]
+    dkim_selector: Option<String>,
+    /// Domain that signs; unset: that of --mail-from
+    #[arg(long, env = "DKIM_DOMAIN", requires = "dkim_key_file", value_parser = domain)]
+    dkim_domain: Option<String>,
+}
+
+impl DkimArgs {
+    /// What has to be in the DNS before emails are signed, as a line of a zone file.
+    pub fn record(&self) -> Result<String, String> {
+        let domain = self.dkim_domain.as_deref().ok_or("set --dkim-domain")?;
+        let signer = self.signer(domain)?.ok_or("set --dkim-key-file")?;
+        Ok(signer.record())
+    }
+
+    /// None where emails are not signed here.
+    fn signer(&self, mail_domain: &str) -> Result<Option<Signer>, String> {
+        let (Some(key_file), Some(selector)) = (&self.dkim_key_file, &self.dkim_selector) else {
+            return Ok(None);
+        };
+        let domain = self.dkim_domain.as_deref().unwrap_or(mail_domain);
+        let below = |one: &str, other: &str| one == other || one.ends_with(&format!(".{other}"));
+        if !below(domain, mail_domain) && !below(mail_domain, domain) {
+            return Err(format!(
+                "--dkim-domain: must be that of --mail-from, {mail_domain}, or one above or below it"
+            ));
+        }
+        Signer::new(key_file, selector.clone(), domain.to_owned())
+            .map(Some)
+            .map_err(|wrong| format!("--dkim-key-file: {wrong}"))
+    }
+}
+
+fn selector(text: &str) -> Result<String, String> {
+    let label = |part: &str| {
+        !part.is_empty()
+            && part.len() <= 63
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    if text.split('.').all(label) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("must be letters, digits and hyphens, e.g. mail-2026".to_owned())
+    }
+}
+
+fn domain(text: &str) -> Result<String, String> {
+    let address = shell::addresses::parse(&format!("x@{text}"));
+    let address = address.map_err(|_| "must be a domain, e.g. example.com".to_owned())?;
+    Ok(address["x@".len()..].to_owned())
+}
+
+fn address(text: &str) -> Result<Address, String> {
+    let written = shell::addresses::parse(text)?;
+    written
+        .parse()
+        .map_err(|_| "must be an address, e.g. bounces@example.com".to_owned())
+}
+
+/// An address with or without a name, its domain in A-labels: it ends Message-IDs and signs.
 fn mailbox(text: &str) -> Result<Mailbox, String> {
-    text.parse()
-        .map_err(|_| "must be an address, e.g. \"Invitations <invitations@example.com>\"".to_owned())
+    let wrong = "must be an address, e.g. \"Invitations <invitations@example.com>\"";
+    let mailbox: Mailbox = text.parse().map_err(|_| wrong.to_owned())?;
+    let email = address(mailbox.email.as_ref())?;
+    Ok(Mailbox::new(mailbox.name, email))
 }
 
 impl Config {
@@ -119,13 +201,29 @@ impl Config {
         if self.retry_delays.len() > 30 {
             return Err("--retry-delays: at most 30 waits".to_owned());
         }
-        self.links()?;
+        self.letterhead()?;
         self.transport().map(|_| ())
     }
 
     /// How to write to the log.
     pub fn log(&self) -> &LogArgs {
         &self.log
+    }
+
+    /// What all emails have in common.
+    pub(crate) fn letterhead(&self) -> Result<Letterhead, String> {
+        let sender = match &self.bounce_address {
+            None => Sender::One(self.mail_from.email.clone()),
+            Some(address) => {
+                Sender::per_email(address.clone()).map_err(|wrong| format!("--bounce-address: {wrong}"))?
+            }
+        };
+        Ok(Letterhead {
+            from: self.mail_from.clone(),
+            sender,
+            signer: self.dkim.signer(self.mail_from.email.domain())?.map(Arc::new),
+            links: self.links()?,
+        })
     }
 
     pub(crate) fn links(&self) -> Result<Links, String> {
@@ -137,21 +235,26 @@ impl Config {
     }
 
     pub(crate) fn transport(&self) -> Result<Transport, String> {
-        match (&self.smtp_url, &self.mail_dir) {
-            (Some(url), _) => {
-                let server =
-                    url::parse(url.expose_secret()).map_err(|wrong| format!("--smtp-url: {wrong}"))?;
-                let limits = Limits {
-                    command: Duration::from_secs(self.smtp_command_seconds),
-                    final_reply: Duration::from_secs(self.smtp_final_reply_seconds),
-                };
-                Relay::new(server, limits).map(Transport::Smtp)
-            }
-            (None, Some(path)) => Folder::new(path)
-                .map(Transport::Folder)
-                .map_err(|error| format!("--mail-dir: {error}")),
-            (None, None) => Err("set --smtp-url or --mail-dir".to_owned()),
+        if let Some(path) = &self.mail_dir {
+            let folder = Folder::new(path).map_err(|error| format!("--mail-dir: {error}"))?;
+            return Ok(Transport::Folder(folder));
         }
+        let urls = self
+            .smtp_url
+            .iter()
+            .flat_map(|urls| urls.expose_secret().split_whitespace());
+        let servers = urls.map(url::parse).collect::<Result<_, _>>();
+        let trust =
+            Trust::new(self.smtp_ca_file.as_deref()).map_err(|wrong| format!("--smtp-ca-file: {wrong}"))?;
+        let limits = Limits {
+            command: Duration::from_secs(self.smtp_command_seconds),
+            final_reply: Duration::from_secs(self.smtp_final_reply_seconds),
+            connections: usize::from(self.smtp_connections),
+        };
+        servers
+            .and_then(|servers| Relays::new(servers, &trust, limits))
+            .map(Transport::Smtp)
+            .map_err(|wrong| format!("--smtp-url: {wrong}"))
     }
 
     pub(crate) fn policy(&self) -> Policy {
@@ -222,11 +325,12 @@ mod tests {
     #[test]
     fn a_number_that_cannot_be_meant_is_refused() {
         for (flag, wrong, right) in [
-            ("--concurrency", ["0", "501"], "500"),
+            ("--smtp-connections", ["0", "501"], "500"),
             ("--lease-seconds", ["0", "3601"], "1"),
             ("--retry-delays", ["60,-1", "60,2592001"], "0,2592000"),
             ("--initial-deadline-hours", ["0", "8761"], "1"),
             ("--smtp-command-seconds", ["0", "3601"], "1"),
+            ("--smtp-connections", ["0", "501"], "500"),
             ("--smtp-final-reply-seconds", ["0", "18446744073709551615"], "1"),
         ] {
             let given = |value: &str| check(&["--smtp-url", "smtp://127.0.0.1", &format!("{flag}={value}")]);
@@ -237,6 +341,84 @@ mod tests {
                     "{flag}={value}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn several_mail_servers_may_be_named_and_each_has_to_be_right() {
+        let two = [
+            "--smtp-url",
+            "smtp://127.0.0.1:1",
+            "--smtp-url",
+            "smtp://127.0.0.1:2\nsmtps://mail.example",
+        ];
+        assert_eq!(check(&two), Ok(()));
+        for wrong in ["smtp://127.0.0.1 http://mail.example", " "] {
+            assert!(
+                check(&["--smtp-url", wrong])
+                    .expect_err("refused")
+                    .contains("--smtp-url"),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_by_a_sender_is_refused() {
+        let given = |flag: &str| check(&["--smtp-url", "smtp://127.0.0.1", flag]);
+        assert_eq!(given("--bounce-address=bounces@example.com"), Ok(()));
+        let long = format!("--bounce-address={}@example.com", "b".repeat(32));
+        for wrong in [
+            "--bounce-address=bounces",
+            &long,
+            "--smtp-ca-file=/nowhere/at/all",
+        ] {
+            let (flag, _) = wrong.split_once('=').expect("a value");
+            assert!(given(wrong).expect_err("refused").contains(flag), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_sender_s_domain_is_written_in_a_labels() {
+        let from = mailbox("Ada <ada@bücher.example>").expect("an address");
+        assert_eq!(from.to_string(), "Ada <ada@xn--bcher-kva.example>");
+        assert!(mailbox("Ada").is_err());
+    }
+
+    #[test]
+    fn a_signature_has_to_fit_the_sender() {
+        let key = concat!(env!("CARGO_MANIFEST_DIR"), "/src/smtp/dkim/tests/rsa2048.pem");
+        let small = concat!(env!("CARGO_MANIFEST_DIR"), "/src/smtp/dkim/tests/rsa1024.pem");
+        let given = |extra: &[&str]| check(&[&["--smtp-url", "smtp://127.0.0.1"], extra].concat());
+        let with = ["--dkim-selector", "s1", "--dkim-key-file"];
+        assert_eq!(given(&[&with[..], &[key]].concat()), Ok(()));
+        for domain in ["example.com", "mail.example.com"] {
+            assert_eq!(
+                given(&[&with[..], &[key, "--dkim-domain", domain]].concat()),
+                Ok(()),
+                "{domain}"
+            );
+        }
+        for (wrong, named) in [
+            (vec!["--dkim-key-file", key], "--dkim-selector"),
+            (vec!["--dkim-selector", "s1"], "--dkim-key-file"),
+            ([&with[..], &[small]].concat(), "--dkim-key-file"),
+            ([&with[..], &["/nowhere/at/all"]].concat(), "--dkim-key-file"),
+            (
+                [&with[..], &[key, "--dkim-domain", "example.org"]].concat(),
+                "--dkim-domain",
+            ),
+            (
+                [&with[..], &[key, "--dkim-domain", "badexample.com"]].concat(),
+                "--dkim-domain",
+            ),
+            (
+                vec!["--dkim-selector", "s 1", "--dkim-key-file", key],
+                "--dkim-selector",
+            ),
+        ] {
+            let said = given(&wrong).expect_err("refused");
+            assert!(said.contains(named), "{wrong:?}: {said}");
         }
     }
 

@@ -25,8 +25,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-pub use crate::config::Config;
-use crate::{smtp::Letterhead, workers::Duty};
+pub use crate::config::{Config, DkimArgs};
+use crate::workers::Duty;
 
 /// Connections of the workers. They have their own, so that a flood of calls cannot let leases run out.
 const WORKER_CONNECTIONS: u32 = 4;
@@ -41,8 +41,7 @@ const SERVICES: &[&str] = &["notify.v1.EmailService"];
 /// Starts the service; it runs until `stop`. The error says which setting to change.
 pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Result<Serving, String> {
     config.check()?;
-    let transport = config.transport()?;
-    let links = config.links()?;
+    let head = config.letterhead()?;
     let identities = config.listen.identities(config.grpc_addr)?;
     let listeners = Listeners {
         grpc: listen::bind("--grpc-addr", config.grpc_addr).await?,
@@ -57,6 +56,8 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
 
     let readiness = Readiness::new();
     let operations = server::operations_router(readiness.clone());
+    // Its metrics need the recorder, which comes with the line above.
+    let transport = config.transport()?;
     let wake = Arc::new(Notify::new());
     let emails = grpc::Emails {
         database: Database::new(&config.database),
@@ -89,13 +90,9 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         claims: workers_database(&config, CLAIM_CONNECTIONS, Some(store::UNHURRIED)),
         clock,
         transport,
-        head: Letterhead {
-            from: config.mail_from.clone(),
-            links: links.clone(),
-        },
+        head,
         policy: config.policy(),
         lease: config.lease(),
-        concurrency: usize::from(config.concurrency),
     };
     let url = config.database.database_url.clone();
     let health_database = Database::for_health(&config.database);

@@ -1,9 +1,9 @@
-//! The program: `serve`, `check-config`, `migrate`.
+//! The program: `serve`, `check-config`, `migrate`, `dkim-record`.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use notify_svc::Config;
+use notify_svc::{Config, DkimArgs};
 use shell::{clock::Clock, postgres::DatabaseArgs, server, telemetry};
 
 /// Queues the emails of invitations and sends them
@@ -16,12 +16,15 @@ enum Verb {
     CheckConfig(Config),
     /// Bring the database up to date and exit; `serve` does it, too
     Migrate(DatabaseArgs),
+    /// Print what has to be in the DNS before emails are signed with a key
+    DkimRecord(DkimArgs),
 }
 
 fn main() -> ExitCode {
     let done = match Verb::parse() {
         Verb::Serve(config) => server::run(serve(config)),
         Verb::CheckConfig(config) => config.check().map(|()| println!("the settings are right")),
+        Verb::DkimRecord(dkim) => dkim.record().map(|record| println!("{record}")),
         Verb::Migrate(database) => {
             notify_svc::migrate(&database).map(|()| println!("the database is up to date"))
         }

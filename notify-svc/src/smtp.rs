@@ -1,21 +1,32 @@
-//! Handing emails over: to a mail server, or into a folder.
+//! Handing emails over: to one of several mail servers, or into a folder.
 
 mod connection;
+pub(crate) mod dkim;
+mod envelope;
 pub(crate) mod folder;
+mod measure;
 pub(crate) mod message;
 mod relay;
+mod relays;
+pub(crate) mod tls;
 pub(crate) mod url;
 
-use self::{connection::Connection, message::Message};
+use std::time::Instant;
+
+use uuid::Uuid;
+
+use self::relay::Carrier;
 pub(crate) use self::{
+    connection::Limits,
+    envelope::{Envelope, Sender},
     message::Letterhead,
-    relay::{Limits, Relay},
+    relays::Relays,
 };
 use crate::domain::reply::{Ending, Step};
 
 /// Where emails go.
 pub(crate) enum Transport {
-    Smtp(Relay),
+    Smtp(Relays),
     Folder(folder::Folder),
 }
 
@@ -24,29 +35,51 @@ pub(crate) enum Transport {
 /// Dropping it sends nothing: after a 354 the server would read any command, RSET too, as text of the email, so the
 /// connection is closed, and no server takes an email whose body never ended.
 pub(crate) enum Open<'a> {
-    Smtp(&'a Relay, Box<Connection>),
-    Folder(&'a folder::Folder),
+    Smtp(Carrier),
+    Folder(&'a folder::Folder, Uuid),
+}
+
+/// Why no place is open.
+#[derive(Debug)]
+pub(crate) enum NotOpen {
+    /// This is how the attempt ended.
+    Ended(Ending),
+    /// Nothing was tried: every mail server is paused.
+    Paused,
 }
 
 impl Transport {
     /// Goes as far as it can without sending the first byte of the body.
-    pub(crate) async fn open(&self, message: &Message) -> Result<Open<'_>, Ending> {
+    pub(crate) async fn open(&self, envelope: &Envelope) -> Result<Open<'_>, NotOpen> {
         match self {
-            Self::Smtp(relay) => relay
-                .open(message)
-                .await
-                .map(|connection| Open::Smtp(relay, Box::new(connection))),
-            Self::Folder(folder) => Ok(Open::Folder(folder)),
+            Self::Smtp(relays) => relays.open(envelope).await.map(Open::Smtp),
+            Self::Folder(folder) => Ok(Open::Folder(folder, envelope.email_id)),
+        }
+    }
+
+    /// Emails that can be handed over at once.
+    pub(crate) fn capacity(&self) -> usize {
+        match self {
+            Self::Smtp(relays) => relays.capacity(),
+            Self::Folder(_) => folder::AT_ONCE,
+        }
+    }
+
+    /// The end of the first pause where every mail server is paused. None where an email may be tried now.
+    pub(crate) fn usable_at(&self) -> Option<Instant> {
+        match self {
+            Self::Smtp(relays) => relays.usable_at(),
+            Self::Folder(_) => None,
         }
     }
 }
 
 impl Open<'_> {
     /// Sends the body and waits for the last word.
-    pub(crate) async fn send(self, message: &Message) -> Ending {
+    pub(crate) async fn send(self, bytes: &[u8]) -> Ending {
         match self {
-            Self::Smtp(relay, connection) => relay.send(*connection, message).await,
-            Self::Folder(folder) => folder.write(message),
+            Self::Smtp(carrier) => carrier.send(bytes).await,
+            Self::Folder(folder, email_id) => folder.write(email_id, bytes),
         }
     }
 }

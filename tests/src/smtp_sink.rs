@@ -1,4 +1,8 @@
-//! A mail server of the test's own: it keeps what it takes, and does what its script says instead of its duty.
+//! A mail server of the test's own: it keeps what it takes, and does what its script says instead of its duty. Its ledger
+//! is the truth about what arrived.
+
+mod session;
+mod tls;
 
 use std::{
     collections::VecDeque,
@@ -8,16 +12,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream, tcp::OwnedWriteHalf},
-    sync::oneshot,
-    task::{AbortHandle, JoinSet},
-};
+use tokio::{net::TcpListener, sync::oneshot, task::AbortHandle};
 
-/// Where in a transaction something happens.
+pub use self::tls::{Certificate, Encryption};
+
+/// Where in a connection something happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum At {
+    /// Instead of the greeting.
+    Connect,
+    /// At EHLO.
+    Ehlo,
+    /// At AUTH.
+    Auth,
     /// At MAIL FROM.
     Mail,
     /// At RCPT TO.
@@ -33,8 +40,16 @@ pub enum At {
 pub enum Fault {
     /// This reply.
     Reply(&'static str),
+    /// This reply, and the connection ends.
+    ReplyThenDrop(&'static str),
     /// The connection ends. A body before it is kept: the client cannot know.
     Drop,
+    /// The connection ends, and a body before it is lost.
+    DropAndLose,
+    /// Silence until the client goes away. A body before it is kept.
+    Silence,
+    /// This reply, one byte a second. A body before it is kept.
+    Trickle(&'static str),
     /// Silence until [`SmtpSink::let_go`]; then the duty.
     Wait,
     /// Silence until [`SmtpSink::let_go`]; then this reply.
@@ -46,20 +61,28 @@ pub enum Fault {
 /// An email that the sink was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
+    /// What came after MAIL FROM.
+    pub from: String,
     /// Address in RCPT TO.
     pub to: String,
     /// Headers and body, dots undoubled.
     pub bytes: Vec<u8>,
     /// Whether it was answered with 250.
     pub taken: bool,
+    /// Whether it goes to its reader, whatever the client was told.
+    pub kept: bool,
 }
 
 #[derive(Default)]
 struct State {
     script: VecDeque<(At, Fault)>,
+    habits: Vec<(At, Fault)>,
     received: Vec<Received>,
     waiting: VecDeque<oneshot::Sender<()>>,
     connections: usize,
+    open: usize,
+    most_open: usize,
+    verbs: Vec<String>,
 }
 
 #[derive(Default)]
@@ -82,10 +105,26 @@ impl SmtpSink {
 
     /// Serves at `addr`.
     pub async fn start_at(addr: SocketAddr) -> io::Result<Self> {
+        Self::start_as(addr, Encryption::None, &["8BITMIME", "SMTPUTF8"]).await
+    }
+
+    /// Serves on a free port of loopback, with TLS as said and these extensions.
+    pub async fn start_with(encryption: Encryption, extensions: &'static [&'static str]) -> Self {
+        Self::start_as(([127, 0, 0, 1], 0).into(), encryption, extensions)
+            .await
+            .expect("loopback has free ports")
+    }
+
+    async fn start_as(
+        addr: SocketAddr,
+        encryption: Encryption,
+        extensions: &'static [&'static str],
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared::default());
-        let serving = tokio::spawn(serve(listener, shared.clone())).abort_handle();
+        let serving = session::serve(listener, shared.clone(), encryption, extensions);
+        let serving = tokio::spawn(serving).abort_handle();
         Ok(Self {
             addr,
             shared,
@@ -106,6 +145,16 @@ impl SmtpSink {
     /// The next transaction that comes to `at` meets `fault`, once. Faults of one place are met in order.
     pub fn script(&self, at: At, fault: Fault) {
         self.shared.lock().script.push_back((at, fault));
+    }
+
+    /// From now on every transaction that comes to `at` meets `fault`, after what [`SmtpSink::script`] has for it.
+    pub fn always(&self, at: At, fault: Fault) {
+        self.shared.lock().habits.push((at, fault));
+    }
+
+    /// Does its duty again.
+    pub fn mend(&self) {
+        self.shared.lock().habits.clear();
     }
 
     /// Lets everything that waits go on.
@@ -131,6 +180,31 @@ impl SmtpSink {
     /// How many connections there have been.
     pub fn connections(&self) -> usize {
         self.shared.lock().connections
+    }
+
+    /// How many connections there have been at once, at most.
+    pub fn most_open(&self) -> usize {
+        self.shared.lock().most_open
+    }
+
+    /// How many connections there are.
+    pub fn open(&self) -> usize {
+        self.shared.lock().open
+    }
+
+    /// All verbs it was told, in order.
+    pub fn verbs(&self) -> Vec<String> {
+        self.shared.lock().verbs.clone()
+    }
+
+    /// How many copies went to readers.
+    pub fn copies(&self) -> usize {
+        self.shared
+            .lock()
+            .received
+            .iter()
+            .filter(|email| email.kept)
+            .count()
     }
 
     /// All it was given, in order.
@@ -171,8 +245,13 @@ impl Shared {
 
     fn next(&self, at: At) -> Option<Fault> {
         let mut state = self.lock();
-        let place = state.script.iter().position(|(place, _)| *place == at)?;
-        state.script.remove(place).map(|(_, fault)| fault)
+        match state.script.iter().position(|(place, _)| *place == at) {
+            Some(place) => state.script.remove(place).map(|(_, fault)| fault),
+            None => {
+                let habit = state.habits.iter().find(|(place, _)| *place == at);
+                habit.map(|(_, fault)| *fault)
+            }
+        }
     }
 
     async fn wait(&self) {
@@ -181,117 +260,4 @@ impl Shared {
         // The sender lives in self until it has sent.
         let _ = wait.await;
     }
-}
-
-async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    let mut sessions = JoinSet::new();
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            return;
-        };
-        shared.lock().connections += 1;
-        let shared = shared.clone();
-        // A client that goes away ends its session, nothing else.
-        sessions.spawn(async move { session(stream, &shared).await.ok() });
-        while sessions.try_join_next().is_some() {}
-    }
-}
-
-type Lines = BufReader<tokio::net::tcp::OwnedReadHalf>;
-
-async fn session(stream: TcpStream, shared: &Shared) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let (read, mut write) = stream.into_split();
-    let mut lines = BufReader::new(read);
-    write.write_all(b"220 sink\r\n").await?;
-    let mut to = String::new();
-    let mut line = String::new();
-    loop {
-        line.clear();
-        if lines.read_line(&mut line).await? == 0 {
-            return Ok(());
-        }
-        let verb = line
-            .split([' ', '\r'])
-            .next()
-            .unwrap_or_default()
-            .to_ascii_uppercase();
-        let (at, reply) = match verb.as_str() {
-            "EHLO" => (None, "250-sink\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n"),
-            "MAIL" => (Some(At::Mail), "250 ok\r\n"),
-            "RCPT" => {
-                to = line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
-                (Some(At::Rcpt), "250 ok\r\n")
-            }
-            "DATA" => (Some(At::Data), "354 go on\r\n"),
-            "RSET" | "NOOP" => (None, "250 ok\r\n"),
-            "QUIT" => return write.write_all(b"221 bye\r\n").await,
-            _ => (None, "500 what?\r\n"),
-        };
-        match perform(at, reply, shared, &mut write).await? {
-            Next::Go if verb == "DATA" => body(&to, shared, &mut lines, &mut write).await?,
-            Next::Go | Next::Refused => {}
-            Next::Drop => return Ok(()),
-        }
-    }
-}
-
-enum Next {
-    Go,
-    Refused,
-    Drop,
-}
-
-async fn perform(
-    at: Option<At>,
-    duty: &str,
-    shared: &Shared,
-    write: &mut OwnedWriteHalf,
-) -> io::Result<Next> {
-    let fault = at.and_then(|at| shared.next(at));
-    if let Some(Fault::Wait | Fault::WaitThenReply(_) | Fault::WaitThenDrop) = fault {
-        shared.wait().await;
-    }
-    match fault {
-        Some(Fault::Drop | Fault::WaitThenDrop) => return Ok(Next::Drop),
-        Some(Fault::Reply(reply) | Fault::WaitThenReply(reply)) => {
-            write.write_all(format!("{reply}\r\n").as_bytes()).await?;
-            return Ok(Next::Refused);
-        }
-        Some(Fault::Wait) | None => {}
-    }
-    write.write_all(duty.as_bytes()).await?;
-    Ok(Next::Go)
-}
-
-async fn body(to: &str, shared: &Shared, lines: &mut Lines, write: &mut OwnedWriteHalf) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    loop {
-        let start = bytes.len();
-        if lines.read_until(b'\n', &mut bytes).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        if bytes[start..] == *b".\r\n" {
-            bytes.truncate(start);
-            break;
-        }
-        if bytes[start] == b'.' {
-            bytes.remove(start);
-        }
-    }
-    let place = {
-        let mut state = shared.lock();
-        state.received.push(Received {
-            to: to.to_owned(),
-            bytes,
-            taken: false,
-        });
-        state.received.len() - 1
-    };
-    match perform(Some(At::Body), "250 taken\r\n", shared, write).await? {
-        Next::Go => shared.lock().received[place].taken = true,
-        Next::Refused => {}
-        Next::Drop => return Err(io::ErrorKind::ConnectionAborted.into()),
-    }
-    Ok(())
 }

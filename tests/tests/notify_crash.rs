@@ -202,7 +202,11 @@ async fn a_shutdown_ends_what_is_in_its_body_and_gives_the_rest_back() {
 #[tokio::test]
 async fn emails_that_were_accepted_survive_a_kill() {
     let sink = SmtpSink::start().await;
-    let mut post = Post::start("survive", |launch, _| short_lease(launch, &sink)).await;
+    let mut post = Post::start("survive", |launch, _| {
+        // Twice as many are claimed, and may be in flight.
+        short_lease(launch, &sink).flag("--smtp-connections", "8")
+    })
+    .await;
     let emails: Vec<QueueEmail> = std::iter::repeat_with(initial).take(300).collect();
     post.apply(emails.iter().cloned().map(Command::Queue).collect())
         .await

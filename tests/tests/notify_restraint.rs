@@ -7,7 +7,6 @@ use proto::notify::v1::{EmailState, QueueEmail, email_command::Command};
 use shell::clock::Clock;
 use tests::{
     clients::id,
-    cluster,
     emails::{Post, acceptance, address, initial, reminder, reply},
     processes::Launch,
     smtp_sink::{At, Fault, SmtpSink},
@@ -309,18 +308,4 @@ async fn a_dead_mailbox_gets_no_second_email() {
         let went = usize::from(later == EmailState::Sent);
         assert_eq!(sink.received().len(), before + went, "{code}");
     }
-}
-
-#[tokio::test]
-async fn the_servers_own_fault_costs_no_attempt_and_no_address() {
-    let sink = SmtpSink::start().await;
-    let post = Post::start("fault", |launch, _| quick(launch, &sink)).await;
-    let email = initial();
-    // One more than an email has attempts.
-    for at in [At::Mail, At::Rcpt, At::Data, At::Body] {
-        sink.script(at, Fault::Reply("554 5.7.1 relaying denied"));
-    }
-    post.queue(&email).await.expect("applied");
-    post.until(&email, EmailState::Sent).await;
-    assert_eq!(sink.unmet(), 0);
 }

@@ -1,15 +1,135 @@
-//! Whose fault it is that an email was not taken.
+//! When a mail server is left alone, and for how long.
 
-use super::reply::{Enhanced, Step};
+use std::time::{Duration, Instant};
 
-/// Whether a reply is about the mail server or about us as its client or as the sender (5.1.7, 5.1.8, 5.7.x), not about
-/// the email.
+use super::reply::{Ending, Enhanced, Step};
+
+/// First and longest pause after a fault of the mail server's own; each is twice the one before.
+const FAULT_PAUSE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(15 * 60));
+/// First and longest pause of a mail server to which connections are lost.
+const LOST_PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+/// Connections that are lost in a row before there is a pause.
+const MAX_LOST: u32 = 5;
+
+/// Whether the mail server, or we as its client or as the sender, are at fault, and neither the email nor its reader: 421,
+/// 5.7.x and a bad sender's address (5.1.7, 5.1.8) at any step, and what refuses TLS or the login. Such an ending burns no
+/// attempt.
+///
+/// 530 and its like come at MAIL, too, where a server asks for a login that we have none for (RFC 4954, section 6).
 pub(crate) fn relay_fault(step: Step, code: Option<u16>, enhanced: Option<Enhanced>) -> bool {
-    let Some(code) = code else {
-        return false;
-    };
-    let refused = enhanced.filter(|enhanced| enhanced.class == 5);
-    code == 421
-        || step == Step::Connect && [454, 530, 534, 535, 538].contains(&code)
-        || refused.is_some_and(|enhanced| matches!((enhanced.subject, enhanced.detail), (7, _) | (1, 7 | 8)))
+    match (step, code) {
+        (Step::Compose, _) | (_, Some(..400)) => false,
+        (_, Some(421)) | (Step::Connect, Some(454)) => true,
+        (Step::Connect | Step::Mail, Some(530 | 534 | 535 | 538)) => true,
+        (Step::Connect | Step::Mail | Step::Rcpt | Step::Data | Step::Body, _) => {
+            enhanced.is_some_and(|enhanced| {
+                matches!(
+                    (enhanced.class, enhanced.subject, enhanced.detail),
+                    (5, 7, _) | (5, 1, 7 | 8)
+                )
+            })
+        }
+    }
 }
+
+/// What an ending tells of the mail server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// It took an email.
+    Accepted,
+    /// It answered, and that was about the email.
+    Answered,
+    /// It let nobody in, fell silent, or the connection broke.
+    Lost,
+    /// [`relay_fault`].
+    Fault,
+}
+
+impl Event {
+    pub(crate) fn of(ending: &Ending) -> Self {
+        match (ending.step, ending.code) {
+            _ if relay_fault(ending.step, ending.code, ending.enhanced) => Self::Fault,
+            (Step::Compose, _) => Self::Answered,
+            (Step::Connect, _) | (_, None) => Self::Lost,
+            (Step::Body, Some(200..300)) => Self::Accepted,
+            (Step::Mail | Step::Rcpt | Step::Data | Step::Body, Some(_)) => Self::Answered,
+        }
+    }
+}
+
+/// Whether an email that ended so before its body may go to the next mail server at once: what this one said is not about
+/// the email, or only says what this one cannot do.
+pub(crate) fn goes_on(ending: &Ending) -> bool {
+    match Event::of(ending) {
+        Event::Lost | Event::Fault => ending.step < Step::Body,
+        Event::Accepted | Event::Answered => ending.step == Step::Compose,
+    }
+}
+
+/// What is known of a mail server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct RelayState {
+    /// Faults of its own since it took an email.
+    faults: u32,
+    /// Connections lost in a row.
+    lost: u32,
+    /// End of its latest pause; none once it has shown that it works again.
+    paused_until: Option<Instant>,
+}
+
+/// Who may use a mail server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stand {
+    Usable,
+    /// Its pause is over. One email at a time may find out whether it works.
+    OnTrial,
+    Paused(Instant),
+}
+
+impl RelayState {
+    pub(crate) fn stand(self, now: Instant) -> Stand {
+        match self.paused_until {
+            None => Stand::Usable,
+            Some(until) if until <= now => Stand::OnTrial,
+            Some(until) => Stand::Paused(until),
+        }
+    }
+
+    /// What ends during a pause was begun before it and tells nothing new: sixteen emails that meet the same fault are
+    /// one fault.
+    pub(crate) fn after(self, event: Event, now: Instant) -> Self {
+        match (self.stand(now), event) {
+            (Stand::Paused(_), _) => self,
+            (Stand::Usable | Stand::OnTrial, Event::Accepted) => Self::default(),
+            (Stand::Usable | Stand::OnTrial, Event::Answered) => Self {
+                lost: 0,
+                paused_until: self.paused_until.filter(|_| self.faults > 0),
+                ..self
+            },
+            (Stand::Usable | Stand::OnTrial, Event::Fault) => Self {
+                faults: self.faults.saturating_add(1),
+                paused_until: Some(now + pause(FAULT_PAUSE, self.faults)),
+                ..self
+            },
+            (Stand::Usable | Stand::OnTrial, Event::Lost) => {
+                let lost = self.lost.saturating_add(1);
+                Self {
+                    lost,
+                    paused_until: match lost.checked_sub(MAX_LOST) {
+                        Some(before) => Some(now + pause(LOST_PAUSE, before)),
+                        None => self.paused_until,
+                    },
+                    ..self
+                }
+            }
+        }
+    }
+}
+
+/// A pause after `before` others.
+fn pause((first, longest): (Duration, Duration), before: u32) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(before)).min(longest)
+}
+
+#[cfg(test)]
+mod tests;

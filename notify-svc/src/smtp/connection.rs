@@ -1,82 +1,124 @@
 //! One connection to the mail server, step by step: how far an email got is known at every moment.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use lettre::transport::smtp::{
     Error,
     authentication::DEFAULT_MECHANISMS,
-    client::{AsyncSmtpConnection, TlsParameters},
+    client::{AsyncSmtpConnection, AsyncTokioStream},
     commands::{Data, Mail, Rcpt, Rset},
     extension::{ClientId, Extension, MailBodyParameter, MailParameter},
 };
-use tokio::{net::TcpStream, time::Instant};
+use tokio::net::TcpStream;
 
 use super::{
+    envelope::Envelope,
     fault,
-    message::Message,
-    relay::Limits,
+    relay::Place,
+    tls::Trust,
     url::{MailServer, Tls},
 };
 use crate::domain::reply::{Ending, Enhanced, Step};
 
+/// What a mail server is given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Longest wait to connect, and for the whole reply to each command.
+    pub(crate) command: Duration,
+    /// Longest wait for its last word on an email.
+    pub(crate) final_reply: Duration,
+    /// Connections open at once.
+    pub(crate) connections: usize,
+}
+
 /// A connection that is ready for an email.
-pub(crate) struct Connection {
-    smtp: AsyncSmtpConnection,
+pub(super) struct Connection {
+    smtp: Box<AsyncSmtpConnection>,
     limits: Limits,
     /// Emails it has carried.
     pub(super) carried: u32,
     /// When it was parked.
     pub(super) idle_since: Instant,
     reusable: bool,
+    place: Place,
 }
+
+/// What the enhanced status code says where a server cannot do what we insist on (RFC 3463, X.7.4).
+const SECURITY_NOT_SUPPORTED: Enhanced = Enhanced {
+    class: 5,
+    subject: 7,
+    detail: 4,
+};
 
 impl Connection {
     /// Connects, encrypts and authenticates as `server` asks.
-    pub(super) async fn establish(server: &MailServer, limits: Limits) -> Result<Self, Ending> {
-        let step = Step::Connect;
-        let hello = ClientId::default();
-        let host = (server.host.as_str(), server.port);
-        let tls = || TlsParameters::new(server.host.clone()).map_err(|error| ending(step, &error));
-        let mut smtp = match server.tls {
-            Tls::Implicit => {
-                let connect = AsyncSmtpConnection::connect_tokio1(host, None, &hello, Some(tls()?), None);
-                within(limits.command, step, connect).await?
-            }
-            Tls::None | Tls::Starttls => {
-                // Our own stream: lettre's has no TCP_NODELAY, which costs 40 ms for each email.
-                let stream = tokio::time::timeout(limits.command, TcpStream::connect(host)).await;
-                let stream = stream
-                    .map_err(|_| fault(step, "timed out"))?
-                    .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-                    .map_err(|error| fault(step, error.to_string()))?;
-                let connect = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello);
-                within(limits.command, step, connect).await?
-            }
+    pub(super) async fn establish(
+        server: &MailServer,
+        trust: &Trust,
+        limits: Limits,
+        place: Place,
+    ) -> Result<Self, Ending> {
+        let (step, limit) = (Step::Connect, limits.command);
+        let lost = |error: std::io::Error| fault(step, error.to_string());
+        let unsafe_server = |what: &str| Ending {
+            enhanced: Some(SECURITY_NOT_SUPPORTED),
+            ..fault(step, format!("the mail server does not offer {what}"))
         };
+        let hello = ClientId::default();
+        let connect = async {
+            let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
+            // Without it the end of a body waits 40 ms for an acknowledgement.
+            stream.set_nodelay(true)?;
+            Ok(match server.tls {
+                Tls::None | Tls::Starttls => Box::new(stream) as Box<dyn AsyncTokioStream>,
+                Tls::Implicit => Box::new(trust.encrypt(stream, &server.host).await?),
+            })
+        };
+        let stream = tokio::time::timeout(limit, connect).await;
+        let stream = stream.map_err(|_| fault(step, "timed out"))?.map_err(lost)?;
+        let greeted = AsyncSmtpConnection::connect_with_transport(stream, &hello);
+        let mut smtp = within(limit, step, greeted).await?;
         if server.tls == Tls::Starttls {
-            within(limits.command, step, smtp.starttls(tls()?, &hello)).await?;
+            if !smtp.can_starttls() {
+                return Err(unsafe_server("STARTTLS"));
+            }
+            let parameters = trust
+                .parameters(&server.host)
+                .map_err(|error| ending(step, &error))?;
+            within(limit, step, smtp.starttls(parameters, &hello)).await?;
         }
         if let Some(credentials) = &server.credentials {
-            within(limits.command, step, smtp.auth(DEFAULT_MECHANISMS, credentials)).await?;
+            if smtp
+                .server_info()
+                .get_auth_mechanism(DEFAULT_MECHANISMS)
+                .is_none()
+            {
+                return Err(unsafe_server("AUTH PLAIN or LOGIN"));
+            }
+            within(limit, step, smtp.auth(DEFAULT_MECHANISMS, credentials)).await?;
         }
         Ok(Self {
-            smtp,
+            smtp: Box::new(smtp),
             limits,
             carried: 0,
             idle_since: Instant::now(),
             reusable: true,
+            place,
         })
     }
 
     /// MAIL, RCPT and DATA, up to the server's 354.
-    pub(super) async fn begin(&mut self, message: &Message) -> Result<(), Ending> {
+    pub(super) async fn begin(&mut self, envelope: &Envelope) -> Result<(), Ending> {
         // A transaction that ends before its body leaves the server in the middle of it.
         self.reusable = false;
-        let parameters = self.parameters(message)?;
+        let parameters = self.parameters(envelope)?;
         let limit = self.limits.command;
-        let mail = Mail::new(Some(message.from.clone()), parameters);
+        let mail = Mail::new(Some(envelope.from.clone()), parameters);
         within(limit, Step::Mail, self.smtp.command(mail)).await?;
-        let rcpt = Rcpt::new(message.to.clone(), Vec::new());
+        let rcpt = Rcpt::new(envelope.to.clone(), Vec::new());
         within(limit, Step::Rcpt, self.smtp.command(rcpt)).await?;
         let reply = within(limit, Step::Data, self.smtp.command(Data)).await?;
         if !reply.has_code(354) {
@@ -85,30 +127,32 @@ impl Connection {
         Ok(())
     }
 
-    fn parameters(&self, message: &Message) -> Result<Vec<MailParameter>, Ending> {
-        let mut parameters = Vec::new();
-        let offers = |extension| self.smtp.server_info().supports_feature(extension);
-        let unfit = |what: &str| fault(Step::Compose, format!("the mail server does not offer {what}"));
-        if !message.to.to_string().is_ascii() || !message.from.to_string().is_ascii() {
-            if !offers(Extension::SmtpUtfEight) {
-                return Err(unfit("SMTPUTF8"));
-            }
-            parameters.push(MailParameter::SmtpUtfEight);
+    /// Our emails are ASCII throughout, but for an address whose local part is not; whoever takes such an address takes
+    /// headers in UTF-8, too (RFC 6531, section 3.1).
+    fn parameters(&self, envelope: &Envelope) -> Result<Vec<MailParameter>, Ending> {
+        if [&envelope.from, &envelope.to]
+            .iter()
+            .all(|address| address.to_string().is_ascii())
+        {
+            return Ok(Vec::new());
         }
-        if !message.bytes.is_ascii() {
-            if !offers(Extension::EightBitMime) {
-                return Err(unfit("8BITMIME"));
-            }
-            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        if !self.smtp.server_info().supports_feature(Extension::SmtpUtfEight) {
+            return Err(fault(
+                Step::Compose,
+                "the address is not ASCII before the @, and the mail server does not offer SMTPUTF8",
+            ));
         }
-        Ok(parameters)
+        Ok(vec![
+            MailParameter::Body(MailBodyParameter::EightBitMime),
+            MailParameter::SmtpUtfEight,
+        ])
     }
 
     /// The body and the server's last word on it.
     ///
     /// The body goes out as one write with its end, so that no delayed acknowledgement stands between them.
-    pub(super) async fn body(&mut self, message: &Message) -> Ending {
-        let body = String::from_utf8_lossy(&message.bytes);
+    pub(super) async fn body(&mut self, bytes: &[u8]) -> Ending {
+        let body = String::from_utf8_lossy(bytes);
         let limit = self.limits.final_reply;
         match within(limit, Step::Body, self.smtp.command(Terminated(&body))).await {
             Ok(reply) => {
@@ -130,18 +174,32 @@ impl Connection {
         }
     }
 
-    /// Ends a transaction that was refused. Whether the connection can carry another email.
-    pub(super) async fn reset(&mut self, ending: &Ending) -> bool {
-        let alive = ending.code.is_some_and(|code| code != 421);
+    /// Ends a transaction that was refused.
+    pub(super) async fn reset(&mut self, ending: &Ending) {
+        let alive = ending.step == Step::Compose || ending.code.is_some_and(|code| code != 421);
         self.reusable = alive
             && within(self.limits.command, Step::Mail, self.smtp.command(Rset))
                 .await
                 .is_ok();
-        self.reusable
     }
 
     pub(super) fn is_reusable(&self) -> bool {
         self.reusable && !self.smtp.has_broken()
+    }
+
+    /// Says goodbye where that makes sense, behind everybody's back, and closes.
+    pub(super) fn retire(mut self) {
+        if self.is_reusable() {
+            tokio::spawn(async move {
+                // Whether it is heard does not matter.
+                let _ = within(self.limits.command, Step::Connect, self.smtp.quit()).await;
+            });
+        }
+    }
+
+    /// Closes, and frees its place for another connection.
+    pub(super) fn close(self) -> Place {
+        self.place
     }
 }
 

@@ -5,8 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{fault, message::Message};
+use uuid::Uuid;
+
+use super::fault;
 use crate::domain::reply::{Ending, Step};
+
+/// Files written at once.
+pub(super) const AT_ONCE: usize = 16;
 
 /// The folder.
 pub(crate) struct Folder(PathBuf);
@@ -21,10 +26,10 @@ impl Folder {
     }
 
     /// Writes `<email id>.eml`. It appears whole or not at all, and a second time over the first.
-    pub(super) fn write(&self, message: &Message) -> Ending {
-        let written = self.0.join(format!(".{}.tmp", message.email_id));
-        let named = self.0.join(format!("{}.eml", message.email_id));
-        match fs::write(&written, &message.bytes).and_then(|()| fs::rename(&written, &named)) {
+    pub(super) fn write(&self, email_id: Uuid, bytes: &[u8]) -> Ending {
+        let written = self.0.join(format!(".{}.tmp", email_id));
+        let named = self.0.join(format!("{}.eml", email_id));
+        match fs::write(&written, bytes).and_then(|()| fs::rename(&written, &named)) {
             Ok(()) => Ending {
                 step: Step::Body,
                 code: Some(250),

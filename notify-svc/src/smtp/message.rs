@@ -1,17 +1,15 @@
 //! The bytes of an email. The same email gives the same bytes at every attempt.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use jiff::Timestamp;
-use lettre::{
-    Address,
-    message::{
-        Mailbox, MultiPart, SinglePart,
-        header::{HeaderName, HeaderValue},
-    },
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
 };
-use uuid::Uuid;
 
+use super::{
+    dkim::Signer,
+    envelope::{Envelope, Sender},
+    fault,
+};
 use crate::{
     domain::{
         email::Letter,
@@ -21,22 +19,24 @@ use crate::{
     store::Claimed,
     templates,
 };
+use jiff::Timestamp;
+use lettre::{
+    Address,
+    message::{
+        Mailbox, MultiPart, SinglePart,
+        header::{HeaderName, HeaderValue},
+    },
+};
 
 /// What all emails of the service have in common.
 #[derive(Clone)]
 pub(crate) struct Letterhead {
     pub(crate) from: Mailbox,
+    /// Who the mail server is told that sends.
+    pub(crate) sender: Sender,
+    /// Signs emails; none where that is the mail server's work.
+    pub(crate) signer: Option<Arc<Signer>>,
     pub(crate) links: Links,
-}
-
-/// An email that is ready to go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Message {
-    pub(crate) email_id: Uuid,
-    pub(crate) from: Address,
-    pub(crate) to: Address,
-    /// Headers and body; lines end in CRLF, the last one too.
-    pub(crate) bytes: Vec<u8>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -51,24 +51,34 @@ enum Unfit {
     Message(#[from] lettre::error::Error),
 }
 
-/// Puts claimed emails of one reader together as one message, known by the first of them. What fails is the row's fault and for good; it must not take the worker down, so
-/// even a panic (lettre has one for names with line breaks) is only this email's end.
-pub(crate) fn compose(emails: &[&Claimed], head: &Letterhead) -> Result<Message, Ending> {
-    let unfit = |text: String| Ending {
-        step: Step::Compose,
-        code: None,
-        enhanced: None,
-        text,
-        relay: None,
-    };
+/// Who sends claimed emails to whom. What fails is the row's fault and for good.
+pub(crate) fn envelope(emails: &[&Claimed], head: &Letterhead) -> Result<Envelope, Ending> {
+    try_envelope(emails, head).map_err(|error| fault(Step::Compose, error.to_string()))
+}
+
+fn try_envelope(emails: &[&Claimed], head: &Letterhead) -> Result<Envelope, Unfit> {
+    let first = emails.first().ok_or(Unfit::Letter)?;
+    let (email_id, letter) = (first.held.email_id, first.letter.as_ref().ok_or(Unfit::Letter)?);
+    Ok(Envelope {
+        email_id,
+        from: head.sender.of(email_id)?,
+        to: letter.recipient.address.parse()?,
+    })
+}
+
+/// Puts claimed emails of one reader together as one message, known by the first of them: headers and body; lines end in CRLF, the last one too. What fails is the row's fault
+/// and for good; it must not take the worker down, so even a panic (lettre has one for names with line breaks) is only
+/// this email's end.
+pub(crate) fn compose(emails: &[&Claimed], head: &Letterhead) -> Result<Vec<u8>, Ending> {
+    let unfit = |text: String| fault(Step::Compose, text);
     match catch_unwind(AssertUnwindSafe(|| try_compose(emails, head))) {
-        Ok(Ok(message)) => Ok(message),
+        Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) => Err(unfit(error.to_string())),
         Err(_panic) => Err(unfit("putting the email together panicked".to_owned())),
     }
 }
 
-fn try_compose(emails: &[&Claimed], head: &Letterhead) -> Result<Message, Unfit> {
+fn try_compose(emails: &[&Claimed], head: &Letterhead) -> Result<Vec<u8>, Unfit> {
     let letters = emails.iter().map(|email| email.letter.as_ref());
     let letters: Vec<&Letter> = letters.collect::<Option<_>>().ok_or(Unfit::Letter)?;
     let (claimed, letter) = emails.first().zip(letters.first()).ok_or(Unfit::Letter)?;
@@ -88,7 +98,7 @@ fn try_compose(emails: &[&Claimed], head: &Letterhead) -> Result<Message, Unfit>
         .message_id(Some(claimed.message_id.clone()))
         .date(date(claimed.created_at))
         .from(head.from.clone())
-        .to(Mailbox::new(Some(letter.recipient.name.clone()), to.clone()))
+        .to(Mailbox::new(Some(letter.recipient.name.clone()), to))
         .subject(texts.subject)
         .raw_header(header("Auto-Submitted", "auto-generated"))
         .raw_header(header("Content-Language", texts.language))
@@ -97,12 +107,11 @@ fn try_compose(emails: &[&Claimed], head: &Letterhead) -> Result<Message, Unfit>
     if !bytes.ends_with(b"\r\n") {
         bytes.extend_from_slice(b"\r\n");
     }
-    Ok(Message {
-        email_id: claimed.held.email_id,
-        from: head.from.email.clone(),
-        to,
-        bytes,
-    })
+    if let Some(signer) = &head.signer {
+        let signature = signer.sign(&bytes, claimed.created_at);
+        bytes.splice(0..0, signature);
+    }
+    Ok(bytes)
 }
 
 fn date(at: Timestamp) -> std::time::SystemTime {

@@ -1,103 +1,282 @@
-//! The mail server with its parked connections. Each email has a connection to itself while it is handed over, so
-//! there are never more than emails are sent at once.
+//! One mail server: its connections, and whether it may be used.
 
 use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
-use tokio::time::Instant;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    connection::Connection,
-    message::Message,
-    url::{MailServer, Tls},
+    connection::{Connection, Limits},
+    envelope::Envelope,
+    measure,
+    tls::Trust,
+    url::MailServer,
 };
-use crate::domain::reply::{Ending, Step};
+use crate::domain::{
+    relay::{Event, RelayState, Stand},
+    reply::{Ending, Step},
+};
 
 /// Emails that one connection carries.
 const MAX_CARRIED: u32 = 100;
 /// How long a connection may lie idle; servers give up on them after a minute or more.
 const MAX_IDLE: Duration = Duration::from_secs(30);
 
-/// How long to wait for the server.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// To connect, and for each command.
-    pub(crate) command: Duration,
-    /// For its last word on an email.
-    pub(crate) final_reply: Duration,
+/// A mail server.
+pub(super) struct Relay {
+    /// Host and port.
+    name: Arc<str>,
+    server: MailServer,
+    trust: Trust,
+    limits: Limits,
+    /// One for each connection that may still be opened.
+    places: Arc<Semaphore>,
+    inner: Mutex<Inner>,
+    /// Told when an email may find this server usable that did not before; the same for all servers.
+    changed: Arc<Notify>,
 }
 
-/// A mail server.
-pub(crate) struct Relay {
-    server: MailServer,
-    limits: Limits,
-    parked: Mutex<Vec<Connection>>,
+#[derive(Default)]
+struct Inner {
+    state: RelayState,
+    /// An email is finding out whether the server works again.
+    on_trial: bool,
+    /// Connections without an email.
+    parked: Vec<Connection>,
+    /// Somebody will close them when their time is over.
+    is_swept: bool,
+}
+
+/// Why an email cannot try a mail server now.
+pub(super) enum NotNow {
+    Paused,
+    /// All connections carry emails, or one email is trying whether it works again.
+    Busy,
 }
 
 impl Relay {
-    pub(crate) fn new(server: MailServer, limits: Limits) -> Result<Self, String> {
-        if server.tls == Tls::None && server.credentials.is_some() {
-            return Err("credentials are never sent in clear".to_owned());
-        }
-        Ok(Self {
+    pub(super) fn new(server: MailServer, trust: Trust, limits: Limits, changed: Arc<Notify>) -> Arc<Self> {
+        let name = Arc::from(server.name());
+        measure::paused(&name, false);
+        Arc::new(Self {
+            name,
             server,
+            trust,
             limits,
-            parked: Mutex::default(),
+            places: Arc::new(Semaphore::new(limits.connections)),
+            inner: Mutex::default(),
+            changed,
         })
     }
 
-    /// A connection that waits for the body.
-    pub(super) async fn open(&self, message: &Message) -> Result<Connection, Ending> {
-        if let Some(mut connection) = self.unpark() {
-            match connection.begin(message).await {
-                Ok(()) => return Ok(connection),
-                // A reply is about this email; silence and a 421 only say that the server gave the connection up
-                // while it lay idle.
-                Err(ending)
-                    if ending.code.is_some_and(|code| code != 421) || ending.step == Step::Compose =>
-                {
-                    return Err(self.refused(connection, ending).await);
-                }
-                Err(_given_up) => {}
+    pub(super) fn stand(&self, now: Instant) -> Stand {
+        self.lock().state.stand(now)
+    }
+
+    /// Lets an email try this server, now.
+    pub(super) fn admit(self: &Arc<Self>, now: Instant) -> Result<Pass, NotNow> {
+        let mut inner = self.lock();
+        let trial = match inner.state.stand(now) {
+            Stand::Usable => false,
+            Stand::OnTrial => true,
+            Stand::Paused(_) => return Err(NotNow::Paused),
+        };
+        if trial && inner.on_trial {
+            return Err(NotNow::Busy);
+        }
+        // The connection parked last is the one that the server has most likely kept.
+        let line = match inner.parked.pop() {
+            Some(connection) if connection.idle_since.elapsed() < MAX_IDLE => Line::Parked(connection),
+            Some(old) => Line::New(old.close()),
+            None => match self.places.clone().try_acquire_owned() {
+                Ok(permit) => Line::New(Place::new(self, permit)),
+                Err(_full) => return Err(NotNow::Busy),
+            },
+        };
+        inner.on_trial |= trial;
+        Ok(Pass {
+            turn: Turn {
+                relay: self.clone(),
+                trial,
+            },
+            line,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn park(self: &Arc<Self>, mut connection: Connection) {
+        if !connection.is_reusable() || connection.carried >= MAX_CARRIED {
+            return connection.retire();
+        }
+        connection.idle_since = Instant::now();
+        let mut inner = self.lock();
+        inner.parked.push(connection);
+        if !std::mem::replace(&mut inner.is_swept, true) {
+            tokio::spawn(self.clone().sweep());
+        }
+        drop(inner);
+        self.changed.notify_waiters();
+    }
+
+    /// Closes parked connections whose time is over, until none is parked.
+    async fn sweep(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(MAX_IDLE).await;
+            let (idle, done) = {
+                let mut inner = self.lock();
+                let is_idle = |connection: &mut Connection| connection.idle_since.elapsed() >= MAX_IDLE;
+                let idle: Vec<Connection> = inner.parked.extract_if(.., is_idle).collect();
+                inner.is_swept = !inner.parked.is_empty();
+                (idle, !inner.is_swept)
+            };
+            idle.into_iter().for_each(Connection::retire);
+            if done {
+                return;
             }
         }
-        let mut connection = Connection::establish(&self.server, self.limits).await?;
-        match connection.begin(message).await {
-            Ok(()) => Ok(connection),
-            Err(ending) => Err(self.refused(connection, ending).await),
-        }
     }
 
+    /// Learns from how an email's try ended, and names this server in it.
+    fn ended(&self, ending: Ending) -> Ending {
+        let (event, now) = (Event::of(&ending), Instant::now());
+        let (before, after) = {
+            let mut inner = self.lock();
+            let before = inner.state.stand(now);
+            inner.state = inner.state.after(event, now);
+            (before, inner.state.stand(now))
+        };
+        match event {
+            Event::Accepted | Event::Answered => {}
+            Event::Lost | Event::Fault => measure::fault(&self.name),
+        }
+        if before != after {
+            measure::paused(&self.name, after != Stand::Usable);
+        }
+        if let Stand::Paused(until) = after
+            && before != after
+        {
+            tracing::warn!(
+                relay = %self.name, step = ?ending.step, code = ending.code, seconds = (until - now).as_secs(),
+                "the mail server is left alone for a while"
+            );
+        }
+        Ending {
+            relay: Some(self.name.clone()),
+            ..ending
+        }
+    }
+}
+
+/// The right of one email to try a mail server.
+pub(super) struct Pass {
+    turn: Turn,
+    line: Line,
+}
+
+enum Line {
+    Parked(Connection),
+    New(Place),
+}
+
+impl Pass {
+    /// Goes up to the server's 354.
+    pub(super) async fn begin(self, envelope: &Envelope) -> Result<Carrier, Ending> {
+        let Self { turn, line } = self;
+        let relay = turn.relay.clone();
+        let (mut connection, begun) = match line {
+            Line::New(place) => relay.connect(place, envelope).await?,
+            Line::Parked(mut connection) => match connection.begin(envelope).await {
+                Err(ending) if was_given_up(&ending) => relay.connect(connection.close(), envelope).await?,
+                begun => (connection, begun),
+            },
+        };
+        if let Err(ending) = begun {
+            connection.reset(&ending).await;
+            let ending = relay.ended(ending);
+            relay.park(connection);
+            return Err(ending);
+        }
+        Ok(Carrier { turn, connection })
+    }
+}
+
+/// A reply is about this email; silence and a 421 on a parked connection only say that the server gave it up.
+fn was_given_up(ending: &Ending) -> bool {
+    ending.step != Step::Compose && ending.code.is_none_or(|code| code == 421)
+}
+
+impl Relay {
+    async fn connect(
+        &self,
+        place: Place,
+        envelope: &Envelope,
+    ) -> Result<(Connection, Result<(), Ending>), Ending> {
+        let established = Connection::establish(&self.server, &self.trust, self.limits, place).await;
+        let mut connection = established.map_err(|ending| self.ended(ending))?;
+        let begun = connection.begin(envelope).await;
+        Ok((connection, begun))
+    }
+}
+
+/// A connection that waits for the body.
+pub(crate) struct Carrier {
+    turn: Turn,
+    connection: Connection,
+}
+
+impl Carrier {
     /// Sends the body and waits for the last word.
-    pub(super) async fn send(&self, mut connection: Connection, message: &Message) -> Ending {
-        let ending = connection.body(message).await;
-        self.park(connection);
+    pub(super) async fn send(mut self, bytes: &[u8]) -> Ending {
+        let ending = self.connection.body(bytes).await;
+        let ending = self.turn.relay.ended(ending);
+        self.turn.relay.park(self.connection);
         ending
     }
+}
 
-    async fn refused(&self, mut connection: Connection, ending: Ending) -> Ending {
-        if connection.reset(&ending).await {
-            self.park(connection);
-        }
-        ending
-    }
+/// Held while an email tries a mail server; on trial, it keeps the others away.
+struct Turn {
+    relay: Arc<Relay>,
+    trial: bool,
+}
 
-    fn park(&self, mut connection: Connection) {
-        if connection.is_reusable() && connection.carried < MAX_CARRIED {
-            connection.idle_since = Instant::now();
-            self.parked
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.trial {
+            self.relay.lock().on_trial = false;
+            self.relay.changed.notify_waiters();
         }
     }
+}
 
-    /// The connection parked last that is still fresh; those parked before it are older and stay for the next.
-    fn unpark(&self) -> Option<Connection> {
-        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        parked.retain(|connection| connection.idle_since.elapsed() < MAX_IDLE);
-        parked.pop()
+/// The place of one connection, from before it is opened until it is closed.
+pub(super) struct Place {
+    permit: Option<OwnedSemaphorePermit>,
+    name: Arc<str>,
+    changed: Arc<Notify>,
+}
+
+impl Place {
+    fn new(relay: &Relay, permit: OwnedSemaphorePermit) -> Self {
+        measure::opened(&relay.name);
+        Self {
+            permit: Some(permit),
+            name: relay.name.clone(),
+            changed: relay.changed.clone(),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        measure::closed(&self.name);
+        // Whoever is told must find it free.
+        drop(self.permit.take());
+        self.changed.notify_waiters();
     }
 }

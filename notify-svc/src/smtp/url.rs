@@ -23,6 +23,17 @@ pub(crate) struct MailServer {
     pub(crate) credentials: Option<Credentials>,
 }
 
+impl MailServer {
+    /// Host and port, for people.
+    pub(crate) fn name(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}
+
 /// Reads `smtp://[user:password@]host[:port][?tls=required]` or `smtps://…`; user and password percent-encoded.
 pub(crate) fn parse(url: &str) -> Result<MailServer, &'static str> {
     let uri: Uri = url

@@ -11,7 +11,6 @@ use shell::{
     clock::{Clock, after},
     postgres::{Database, DatabaseError},
 };
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::batch::Batch;
@@ -45,8 +44,6 @@ pub(crate) struct Duty {
     pub(crate) head: Letterhead,
     pub(crate) policy: Policy,
     pub(crate) lease: Duration,
-    /// Emails sent at once.
-    pub(crate) concurrency: usize,
 }
 
 /// A worker of this process.
@@ -58,8 +55,6 @@ pub(crate) struct Courier {
     pub(super) mark: Batch<Unit, Vec<Held>>,
     pub(super) finish: Batch<Finish, ()>,
     held: Mutex<HashSet<Held>>,
-    /// Messages that may be handed over now.
-    pub(super) places: Semaphore,
     contact: Mutex<Contact>,
     started: Instant,
 }
@@ -74,7 +69,6 @@ impl Courier {
         let (database, clock) = (duty.database.clone(), duty.clock.clone());
         let finish = Batch::start(move |finished| finish(database.clone(), clock.now(), finished));
         Self {
-            places: Semaphore::new(duty.concurrency),
             duty,
             worker,
             mark,

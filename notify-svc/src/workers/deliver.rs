@@ -35,15 +35,18 @@ pub(super) async fn run(
     stop: CancellationToken,
     patience: Duration,
 ) {
-    let most = 2 * courier.duty.concurrency;
+    let most = 2 * courier.duty.transport.capacity();
     let claims = Arc::new(Semaphore::new(most));
     let mut sends = JoinSet::new();
     while let Some(free) = free_claims(&claims, most, &stop).await {
         while sends.try_join_next().is_some() {}
-        let claimed = claim(&courier, free).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot claim emails; will try again");
-            Vec::new()
-        });
+        let claimed = match courier.duty.transport.usable_at() {
+            Some(_paused) => Vec::new(),
+            None => claim(&courier, free).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "cannot claim emails; will try again");
+                Vec::new()
+            }),
+        };
         let there_may_be_more = claimed.len() == free;
         for emails in by_reader(claimed) {
             let courier = courier.clone();

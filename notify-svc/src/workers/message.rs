@@ -1,5 +1,9 @@
 //! One message on its way: judge its emails, hand it over, write down what became of each.
 
+use std::time::{Duration, Instant};
+
+use shell::clock::after;
+
 use super::courier::Courier;
 use crate::{
     domain::{
@@ -8,7 +12,7 @@ use crate::{
         restraint::Company,
     },
     measure,
-    smtp::message::{self, Message},
+    smtp::{Envelope, NotOpen, message},
     store::{Claimed, Finish, Unit},
 };
 
@@ -41,58 +45,54 @@ pub(super) async fn judged(courier: &Courier, emails: Vec<Claimed>) -> Vec<(Clai
 pub(super) async fn send(courier: &Courier, mut emails: Vec<Claimed>, company: Company) {
     // In one order, so that the same emails give the same bytes.
     emails.sort_unstable_by_key(|email| email.held.email_id);
-    let composed = compose(courier, &mut emails).await;
-    let Some((first, message)) = emails.first().zip(composed) else {
+    let Some((envelope, bytes)) = compose(courier, &mut emails).await else {
         return;
+    };
+    let open = match courier.duty.transport.open(&envelope).await {
+        Ok(open) => open,
+        Err(NotOpen::Ended(ending)) => return end(courier, &emails, &ending).await,
+        Err(NotOpen::Paused) => {
+            let usable_at = courier.duty.transport.usable_at();
+            let pause = usable_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
+            return again(courier, &emails, pause).await;
+        }
     };
     let unit = Unit {
         held: emails.iter().map(|email| email.held).collect(),
-        member_id: first.member_id,
+        member_id: emails[0].member_id,
         company,
-    };
-    let place = courier.places.acquire().await.expect("never closed");
-    let open = match courier.duty.transport.open(&message).await {
-        Ok(open) => open,
-        Err(ending) => {
-            drop(place);
-            return end(courier, &emails, &ending).await;
-        }
     };
     let marked = courier.mark.submit(unit).await.unwrap_or_default();
     let (mut begun, left): (Vec<_>, Vec<_>) =
         emails.into_iter().partition(|email| marked.contains(&email.held));
-    let given_back = left.iter().map(|email| {
-        measure::unmarked();
-        // Whoever took it away from us has it; otherwise it is judged again, and says then why it may not go out.
-        let again = Move::Wait {
-            run_at: courier.duty.clock.now(),
-            progress: email.case.progress,
-        };
-        untried(email, again)
-    });
-    courier.finish.submit_all(given_back.collect()).await;
-    let message = if left.is_empty() {
-        Some(message)
+    left.iter().for_each(|_| measure::unmarked());
+    // Whoever took one away from us has it; otherwise it is judged anew, and that says why it may not go out.
+    again(courier, &left, Duration::ZERO).await;
+    let bytes = if left.is_empty() {
+        Some(bytes)
     } else {
-        compose(courier, &mut begun).await
+        compose(courier, &mut begun).await.map(|(_, bytes)| bytes)
     };
-    if let Some(message) = message {
-        let ending = open.send(&message).await;
-        drop(place);
+    if let Some(bytes) = bytes {
+        let ending = open.send(&bytes).await;
         end(courier, &begun, &ending).await;
     }
 }
 
 /// Puts the message together. An email that cannot be part of it is closed and leaves; none where that is all.
-async fn compose(courier: &Courier, emails: &mut Vec<Claimed>) -> Option<Message> {
+async fn compose(courier: &Courier, emails: &mut Vec<Claimed>) -> Option<(Envelope, Vec<u8>)> {
     let head = &courier.duty.head;
+    let whole = |emails: &[&Claimed]| {
+        let envelope = message::envelope(emails, head)?;
+        message::compose(emails, head).map(|bytes| (envelope, bytes))
+    };
     loop {
         let parts: Vec<&Claimed> = emails.iter().collect();
-        let unfit = match message::compose(&parts, head) {
-            Ok(message) => return Some(message),
+        let unfit = match whole(&parts) {
+            Ok(whole) => return Some(whole),
             Err(unfit) => unfit,
         };
-        let alone = |email: &Claimed| message::compose(&[email], head).is_ok();
+        let alone = |email: &Claimed| whole(&[email]).is_ok();
         let (fit, rest): (Vec<_>, Vec<_>) = std::mem::take(emails).into_iter().partition(alone);
         // Where each is fit by itself, what is wrong is their company: all of them end, or this would go on for ever.
         let (fit, rest) = if rest.is_empty() { (rest, fit) } else { (fit, rest) };
@@ -102,6 +102,16 @@ async fn compose(courier: &Courier, emails: &mut Vec<Claimed>) -> Option<Message
         }
         *emails = fit;
     }
+}
+
+/// Lets emails wait that were not tried.
+async fn again(courier: &Courier, emails: &[Claimed], pause: Duration) {
+    let run_at = after(courier.duty.clock.now(), pause);
+    let wait = |email: &Claimed| {
+        let progress = email.case.progress;
+        untried(email, Move::Wait { run_at, progress })
+    };
+    courier.finish.submit_all(emails.iter().map(wait).collect()).await;
 }
 
 /// Writes down what this end of an attempt means for each email of the message.

@@ -1,5 +1,7 @@
 use mail_parser::{HeaderValue as Parsed, MessageParser, MimeHeaders};
 
+use uuid::Uuid;
+
 use super::*;
 use crate::{
     domain::{
@@ -15,6 +17,8 @@ fn head() -> Letterhead {
         from: "Invitations <invitations@example.com>"
             .parse()
             .expect("a mailbox"),
+        sender: Sender::One("invitations@example.com".parse().expect("an address")),
+        signer: None,
         links: Links {
             keys: "0123456789abcdef0123456789abcdef".parse().expect("long enough"),
             pages_url: "https://mail.example.com".parse().expect("well formed"),
@@ -84,9 +88,7 @@ fn told(name: &str, address: &str, content: Content) -> Claimed {
 }
 
 fn bytes(name: &str, note: &str) -> Vec<u8> {
-    compose(&[&claimed(name, "bob@example.org", note)], &head())
-        .expect("fit")
-        .bytes
+    compose(&[&claimed(name, "bob@example.org", note)], &head()).expect("fit")
 }
 
 #[test]
@@ -122,6 +124,26 @@ fn every_email_says_what_it_is() {
 }
 
 #[test]
+fn an_email_is_ascii_but_for_an_address_that_is_not() {
+    let to = |address: &str| compose(&[&claimed("Jürgen 李", address, "Grüße")], &head()).expect("fit");
+    assert!(to("bob@example.org").is_ascii());
+    let bytes = to("jürgen@xn--bcher-kva.example");
+    let text = String::from_utf8(bytes).expect("UTF-8");
+    let line = text
+        .lines()
+        .find(|line| !line.is_ascii())
+        .expect("the address is written as it is");
+    assert!(line.contains("<jürgen@xn--bcher-kva.example>"), "{line}");
+    assert_eq!(text.lines().filter(|line| !line.is_ascii()).count(), 1, "{text}");
+    let message = MessageParser::default().parse(text.as_bytes()).expect("an email");
+    let to = message.to().and_then(|to| to.first()).expect("there is one");
+    assert_eq!(
+        (to.name(), to.address()),
+        (Some("Jürgen 李"), Some("jürgen@xn--bcher-kva.example"))
+    );
+}
+
+#[test]
 fn no_text_of_a_member_adds_a_header() {
     for name in [
         "Eve\r\nBcc: x@evil.example",
@@ -142,10 +164,10 @@ fn no_text_of_a_member_adds_a_header() {
 }
 
 fn check_headers(name: &str, email: &Claimed) {
-    let Ok(message) = compose(&[email], &head()) else {
+    let Ok(bytes) = compose(&[email], &head()) else {
         return;
     };
-    let parsed = MessageParser::default().parse(&message.bytes).expect("an email");
+    let parsed = MessageParser::default().parse(&bytes).expect("an email");
     for added in ["Bcc", "X"] {
         assert!(parsed.header(added).is_none(), "{name:?} added {added}");
     }
@@ -158,7 +180,7 @@ fn check_headers(name: &str, email: &Claimed) {
 fn a_long_line_of_a_member_is_no_long_line_of_the_message() {
     for text in ["x".repeat(1_900), "é".repeat(1_900)] {
         let email = told("Ada", "bob@example.org", reply("Ada", &text));
-        let bytes = compose(&[&email], &head()).expect("fit").bytes;
+        let bytes = compose(&[&email], &head()).expect("fit");
         // RFC 5321, section 4.5.3.1.6, without the line's end.
         let longest = bytes.split(|byte| *byte == b'\n').map(<[u8]>::len).max();
         assert!(longest <= Some(999), "{longest:?}");

@@ -46,9 +46,9 @@ struct Args {
     /// Rounds; every other one in reverse order
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Emails handed over at once
+    /// Connections to the mail server
     #[arg(long, default_value_t = 256)]
-    concurrency: u16,
+    connections: u16,
     /// Emails in one round
     #[arg(long, default_value_t = 30_000)]
     emails: u64,
@@ -122,7 +122,7 @@ fn launch(database: &TestDatabase, smtp: SocketAddr, directory: &std::path::Path
         .flag("--mail-from", "Invitations <invitations@product.example>")
         .flag("--pages-url", "https://mail.product.example")
         .flag("--link-keys", LINK_KEY)
-        .flag("--concurrency", args.concurrency.to_string())
+        .flag("--smtp-connections", args.connections.to_string())
 }
 
 fn verdict(is_met: bool) -> &'static str {

@@ -1,0 +1,240 @@
+//! Several mail servers, and what is done about one that does not work.
+
+use std::time::Duration;
+
+use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::BigInt};
+use proto::notify::v1::{EmailState, QueueEmail, email_command::Command};
+use tests::{
+    emails::{Post, initial},
+    http,
+    processes::Launch,
+    smtp_sink::{At, Fault, SmtpSink},
+};
+
+fn to(launch: Launch, sinks: &[&SmtpSink]) -> Launch {
+    sinks
+        .iter()
+        .fold(launch, |launch, sink| launch.flag("--smtp-url", sink.url()))
+}
+
+async fn queue(post: &Post, count: usize) -> Vec<QueueEmail> {
+    let emails: Vec<QueueEmail> = std::iter::repeat_with(initial).take(count).collect();
+    let commands = emails.iter().cloned().map(Command::Queue).collect();
+    post.apply(commands).await.expect("applied");
+    emails
+}
+
+async fn metric(post: &Post, name: &str, sink: &SmtpSink) -> u64 {
+    let metrics = http::get(&post.service.page("/metrics")).await.expect("served");
+    let line = format!("{name}{{relay=\"{}\"}} ", sink.addr());
+    let value = metrics.body.lines().find_map(|found| found.strip_prefix(&line));
+    value.map_or(0, |value| value.parse().expect("a number"))
+}
+
+async fn until_paused(post: &Post, sink: &SmtpSink) {
+    while metric(post, "smtp_relay_paused", sink).await == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+fn count(post: &Post, what: &str) -> i64 {
+    let found: Count = sql_query(format!("SELECT count(*) AS count FROM {what}"))
+        .get_result(&mut post.database.connect())
+        .expect("rows can be counted");
+    found.count
+}
+
+/// Longer than between two looks at the queue.
+async fn a_while() {
+    tokio::time::sleep(Duration::from_secs(2)).await;
+}
+
+#[tokio::test]
+async fn a_mail_server_that_refuses_us_is_left_alone_and_no_attempt_is_burnt() {
+    let sink = SmtpSink::start().await;
+    sink.always(At::Mail, Fault::Reply("550 5.7.1 not you"));
+    let post = Post::start("refuses_us", |launch, _| {
+        to(launch, &[&sink])
+            .flag("--retry-delays", "0")
+            .flag("--smtp-connections", "16")
+    })
+    .await;
+    queue(&post, 100).await;
+    until_paused(&post, &sink).await;
+    // What was begun before the pause ends.
+    a_while().await;
+    let asked = sink.verbs().iter().filter(|verb| *verb == "MAIL").count();
+    assert!(
+        (1..=16).contains(&asked),
+        "as many as are sent at once asked, at most: {asked}"
+    );
+    a_while().await;
+    let again = sink.verbs().iter().filter(|verb| *verb == "MAIL").count();
+    assert_eq!(again, asked, "nobody asks during the pause");
+    assert_eq!(
+        count(&post, "due WHERE failures = 0 AND lease_until IS NULL"),
+        100
+    );
+    assert_eq!(sink.received().len(), 0);
+}
+
+#[tokio::test]
+async fn after_a_pause_one_email_tries_and_the_others_wait_for_it() {
+    let sink = SmtpSink::start().await;
+    sink.always(At::Connect, Fault::Drop);
+    let post = Post::start("trial", |launch, _| {
+        to(launch, &[&sink]).flag("--retry-delays", "0,0,0,0,0,0")
+    })
+    .await;
+    let emails = queue(&post, 50).await;
+    until_paused(&post, &sink).await;
+    sink.mend();
+    sink.script(At::Connect, Fault::Wait);
+    // The pause of 5 seconds ends, and somebody tries.
+    sink.until(|sink| sink.waiting() == 1).await;
+    assert_eq!(sink.waiting(), 1);
+    a_while().await;
+    assert_eq!(sink.open(), 1, "one tries, and nobody else");
+    assert_eq!(metric(&post, "smtp_relay_paused", &sink).await, 1);
+    sink.let_go();
+    for email in &emails {
+        post.until(email, EmailState::Sent).await;
+    }
+    assert_eq!(sink.copies(), 50);
+    assert_eq!(metric(&post, "smtp_relay_paused", &sink).await, 0);
+}
+
+#[tokio::test]
+async fn a_trial_that_fails_begins_a_longer_pause() {
+    let sink = SmtpSink::start().await;
+    sink.always(At::Connect, Fault::Drop);
+    let post = Post::start("trial_fails", |launch, _| {
+        to(launch, &[&sink]).flag("--retry-delays", "0,0,0,0,0,0")
+    })
+    .await;
+    queue(&post, 50).await;
+    until_paused(&post, &sink).await;
+    a_while().await;
+    let before = sink.connections();
+    sink.until(|sink| sink.connections() > before).await;
+    a_while().await;
+    assert_eq!(sink.connections(), before + 1, "one tried, and nobody else");
+    assert!(
+        post.service.log().contains("\"seconds\":10"),
+        "the second pause is twice the first"
+    );
+}
+
+#[tokio::test]
+async fn no_more_connections_are_open_than_allowed_and_idle_ones_count() {
+    let sink = SmtpSink::start().await;
+    for _ in 0..3 {
+        sink.script(At::Body, Fault::Wait);
+    }
+    let post = Post::start("bounded", |launch, _| {
+        to(launch, &[&sink]).flag("--smtp-connections", "3")
+    })
+    .await;
+    let emails = queue(&post, 200).await;
+    sink.until(|sink| sink.waiting() == 3).await;
+    a_while().await;
+    assert_eq!(
+        (sink.waiting(), sink.open()),
+        (3, 3),
+        "the others wait for a place"
+    );
+    assert_eq!(metric(&post, "smtp_connections_open", &sink).await, 3);
+    sink.let_go();
+    for email in &emails {
+        post.until(email, EmailState::Sent).await;
+    }
+    assert_eq!(sink.most_open(), 3);
+    assert!(
+        sink.connections() <= 6,
+        "{} connections for 200 emails",
+        sink.connections()
+    );
+    assert_eq!(sink.copies(), 200);
+}
+
+#[tokio::test]
+async fn what_finds_the_preferred_server_full_goes_to_the_next() {
+    let (preferred, next) = (SmtpSink::start().await, SmtpSink::start().await);
+    preferred.script(At::Body, Fault::Wait);
+    let post = Post::start("full", |launch, _| {
+        to(launch, &[&preferred, &next]).flag("--smtp-connections", "1")
+    })
+    .await;
+    let first = queue(&post, 1).await;
+    preferred.until(|sink| sink.waiting() == 1).await;
+    let others = queue(&post, 20).await;
+    for email in &others {
+        post.until(email, EmailState::Sent).await;
+    }
+    assert_eq!((preferred.received().len(), next.copies()), (1, 20));
+    preferred.let_go();
+    post.until(&first[0], EmailState::Sent).await;
+}
+
+#[tokio::test]
+async fn the_preferred_server_is_used_again_once_it_works() {
+    let (preferred, next) = (SmtpSink::start().await, SmtpSink::start().await);
+    preferred.always(At::Ehlo, Fault::Drop);
+    let post = Post::start("preferred", |launch, _| to(launch, &[&preferred, &next])).await;
+    let emails = queue(&post, 50).await;
+    for email in &emails {
+        post.until(email, EmailState::Sent).await;
+    }
+    assert_eq!((preferred.copies(), next.copies()), (0, 50));
+    assert_eq!(count(&post, "attempt WHERE code = 250"), 50);
+    assert_eq!(count(&post, "attempt"), 50, "going on to the next burns nothing");
+    assert_eq!(
+        count(&post, &format!("attempt WHERE relay = '{}'", next.addr())),
+        50,
+        "the history names the server"
+    );
+    assert_eq!(metric(&post, "smtp_relay_paused", &preferred).await, 1);
+    assert!(metric(&post, "smtp_relay_faults_total", &preferred).await >= 5);
+    preferred.mend();
+    while preferred.copies() == 0 {
+        let email = queue(&post, 1).await;
+        post.until(&email[0], EmailState::Sent).await;
+    }
+    assert_eq!(metric(&post, "smtp_relay_paused", &preferred).await, 0);
+}
+
+#[tokio::test]
+async fn an_idle_connection_that_the_server_gave_up_is_no_fault() {
+    let sink = SmtpSink::start().await;
+    let post = Post::start("given_up", |launch, _| to(launch, &[&sink])).await;
+    let first = queue(&post, 1).await;
+    post.until(&first[0], EmailState::Sent).await;
+    sink.script(At::Mail, Fault::ReplyThenDrop("421 4.4.2 idle for too long"));
+    let second = queue(&post, 1).await;
+    post.until(&second[0], EmailState::Sent).await;
+    assert_eq!((sink.unmet(), sink.connections()), (0, 2));
+    assert_eq!(metric(&post, "smtp_relay_faults_total", &sink).await, 0);
+    assert_eq!(count(&post, "attempt"), 2);
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed_with_a_goodbye() {
+    let sink = SmtpSink::start().await;
+    let post = Post::start("idle", |launch, _| to(launch, &[&sink])).await;
+    let email = queue(&post, 1).await;
+    post.until(&email[0], EmailState::Sent).await;
+    assert_eq!(sink.open(), 1, "it waits for another email");
+    // A connection that is parked while a look at the idle ones is under way is closed at the next.
+    for _ in 0..2 {
+        sink.until(|sink| sink.open() == 0).await;
+    }
+    assert_eq!(sink.open(), 0);
+    assert_eq!(sink.verbs().last().map(String::as_str), Some("QUIT"));
+    assert_eq!(metric(&post, "smtp_connections_open", &sink).await, 0);
+}
