@@ -4,6 +4,7 @@ mod config;
 mod domain;
 mod grpc;
 mod links;
+mod maildir;
 mod measure;
 mod smtp;
 mod store;
@@ -12,7 +13,9 @@ mod workers;
 
 use std::{sync::Arc, time::Duration};
 
-use proto::notify::v1::email_service_server::EmailServiceServer;
+use proto::notify::v1::{
+    delivery_service_server::DeliveryServiceServer, email_service_server::EmailServiceServer,
+};
 use shell::{
     clock::Clock,
     gate::{Gate, GateConfig},
@@ -26,7 +29,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 pub use crate::config::Config;
-use crate::{smtp::Letterhead, workers::Duty};
+use crate::{
+    smtp::Letterhead,
+    workers::{Bounces, Chores, Duty, Retention},
+};
 
 /// Connections of the workers. They have their own, so that a flood of calls cannot let leases run out.
 const WORKER_CONNECTIONS: u32 = 4;
@@ -34,13 +40,14 @@ const WORKER_CONNECTIONS: u32 = 4;
 const GIVE_BACK: Duration = Duration::from_secs(1);
 
 /// Names under which health is told, beside the empty one.
-const SERVICES: &[&str] = &["notify.v1.EmailService"];
+const SERVICES: &[&str] = &["notify.v1.EmailService", "notify.v1.DeliveryService"];
 
 /// Starts the service; it runs until `stop`. The error says which setting to change.
 pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Result<Serving, String> {
     config.check()?;
     let transport = config.transport()?;
     let links = config.links()?;
+    let bounces = config.bounces()?;
     let identities = config.listen.identities(config.grpc_addr)?;
     let listeners = Listeners {
         grpc: listen::bind("--grpc-addr", config.grpc_addr).await?,
@@ -56,16 +63,31 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     let readiness = Readiness::new();
     let operations = server::operations_router(readiness.clone());
     let wake = Arc::new(Notify::new());
+    let database = Database::new(&config.database);
     let emails = grpc::Emails {
-        database: Database::new(&config.database),
+        database: database.clone(),
         clock: clock.clone(),
         mail_domain: config.mail_from.email.domain().into(),
+        wake: wake.clone(),
+    };
+    let head = Letterhead {
+        from: config.mail_from.clone(),
+        links,
+    };
+    let deliveries = grpc::Deliveries {
+        database,
+        clock: clock.clone(),
+        head: head.clone(),
         wake: wake.clone(),
     };
     let (reporter, health_service) = tonic_health::server::health_reporter();
     health::start_not_serving(&reporter, SERVICES).await;
     let emails = EmailServiceServer::new(emails).max_decoding_message_size(grpc::MAX_REQUEST_BYTES);
-    let routes = Routes::new(health_service).add_service(emails);
+    let deliveries =
+        DeliveryServiceServer::new(deliveries).max_decoding_message_size(grpc::MAX_OPERATOR_REQUEST_BYTES);
+    let routes = Routes::new(health_service)
+        .add_service(emails)
+        .add_service(deliveries);
     let descriptors = [
         proto::notify::v1::FILE_DESCRIPTOR_SET,
         tonic_health::pb::FILE_DESCRIPTOR_SET,
@@ -81,18 +103,28 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         max_duration: Duration::from_millis(config.listen.max_call_ms),
     });
 
+    let workers_database = Database::new(&DatabaseArgs {
+        database_connections: WORKER_CONNECTIONS,
+        ..config.database.clone()
+    });
+    let chores = Chores {
+        bounces: bounces.map(|folder| Bounces {
+            database: workers_database.clone(),
+            clock: clock.clone(),
+            folder,
+        }),
+        retention: config.retention().map(|kept| Retention {
+            database: workers_database.clone(),
+            clock: clock.clone(),
+            kept,
+        }),
+    };
     let patience = Duration::from_millis(config.listen.shutdown_ms);
     let duty = Duty {
-        database: Database::new(&DatabaseArgs {
-            database_connections: WORKER_CONNECTIONS,
-            ..config.database.clone()
-        }),
+        database: workers_database,
         clock,
         transport,
-        head: Letterhead {
-            from: config.mail_from.clone(),
-            links: links.clone(),
-        },
+        head,
         policy: config.policy(),
         lease: config.lease(),
         concurrency: usize::from(config.concurrency),
@@ -113,7 +145,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
                 SERVICES.to_vec(),
                 stop.clone(),
             );
-            tokio::join!(health, workers::run(duty, wake, stop, patience));
+            tokio::join!(health, workers::run(duty, chores, wake, stop, patience));
         }
     };
     let done = tokio::spawn(async move {

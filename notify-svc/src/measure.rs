@@ -13,6 +13,13 @@ pub(crate) fn outcome(outcome: Outcome) {
     metrics::counter!("emails_outcome_total", "kind" => kind, "outcome" => state).increment(1);
 }
 
+/// An operator took an outcome back: the email is open again, or has another one, which counts as well. So
+/// `accepted + reopened = sum(outcomes) + open`.
+pub(crate) fn reopened(outcome: Outcome) {
+    let (kind, state) = (outcome.kind.name(), outcome.state.name());
+    metrics::counter!("emails_reopened_total", "kind" => kind, "outcome" => state).increment(1);
+}
+
 /// Emails that are open, over all replicas.
 pub(crate) fn open(count: i64) {
     metrics::gauge!("emails_open").set(count as f64);

@@ -16,6 +16,22 @@ pub(crate) enum Step {
     Body = 5,
 }
 
+impl Step {
+    const ALL: [Self; 6] = [
+        Self::Compose,
+        Self::Connect,
+        Self::Mail,
+        Self::Rcpt,
+        Self::Data,
+        Self::Body,
+    ];
+
+    /// The step that a row names by its number.
+    pub(crate) fn from_code(code: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| *step as i16 == code)
+    }
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ending {
@@ -58,6 +74,22 @@ impl Enhanced {
             subject,
             detail,
         })
+    }
+
+    /// Whether it says for good that the recipient's mailbox does not exist or is switched off. 5.1.7 and 5.1.8 are about
+    /// the sender's.
+    pub(crate) fn names_a_dead_mailbox(self) -> bool {
+        match (self.class, self.subject, self.detail) {
+            (5, 1, 7 | 8) => false,
+            (5, 1, _) | (5, 2, 1) => true,
+            _ => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Enhanced {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.class, self.subject, self.detail)
     }
 }
 
