@@ -112,12 +112,12 @@ statement! {
 statement! {
     /// The latest, oldest first.
     struct Events { email_id: Uuid as SqlUuid, limit: i64 as BigInt }
-    -> (Timestamptz, SmallInt, Integer, SmallInt, Nullable<SmallInt>, Text, Text, Text) =
+    -> (Timestamptz, Integer, Integer, SmallInt, Nullable<SmallInt>, Text, Text, Text) =
     "WITH one AS (SELECT " email_id " AS email_id), \
-     events AS (SELECT at, 1::smallint AS what, n, step, code, reply AS a, relay AS b, '' AS c \
+     events AS (SELECT at, 1 AS what, n, step, code, reply AS a, relay AS b, '' AS c \
          FROM attempt JOIN one USING (email_id) \
-       UNION ALL SELECT at, 2, 0, 0, NULL, status, diagnostic, '' FROM bounce JOIN one USING (email_id) \
-       UNION ALL SELECT at, 3, 0, 0, NULL, client, rpc, note FROM act JOIN one USING (email_id)), \
+       UNION ALL SELECT at, 2, 0, 0::smallint, NULL, status, diagnostic, '' FROM bounce JOIN one USING (email_id) \
+       UNION ALL SELECT at, 3, 0, 0::smallint, NULL, client, rpc, note FROM act JOIN one USING (email_id)), \
      latest AS (SELECT * FROM events ORDER BY at DESC, what DESC, n DESC LIMIT " limit ") \
      SELECT at, what, n, step, code, a, b, c FROM latest ORDER BY at, what, n"
 }
@@ -325,7 +325,7 @@ fn read(connection: &mut PgConnection, ids: Vec<Uuid>) -> QueryResult<Vec<Email>
 fn events(connection: &mut PgConnection, email_id: Uuid) -> QueryResult<Vec<Event>> {
     type Row = (
         jiff_diesel::Timestamp,
-        i16,
+        i32,
         i32,
         i16,
         Option<i16>,
