@@ -15,6 +15,18 @@ use crate::clients::{channel, id, request};
 /// Why everything is done here.
 pub const NOTE: &str = "ticket 7";
 
+/// Stands for an email's id in notifications that are kept as samples.
+pub const BOUNCED: &str = "019a0000-0000-7000-8000-000000000001";
+
+/// A sample of a notification as one about this email, with line ends as they come by mail.
+pub fn bounce_of(sample: &str, email_id: &str) -> String {
+    let simple = |id: &str| id.replace('-', "");
+    let about = sample.replace(BOUNCED, email_id);
+    about
+        .replace(&simple(BOUNCED), &simple(email_id))
+        .replace('\n', "\r\n")
+}
+
 /// A client of DeliveryService. Clones share one connection.
 #[derive(Debug, Clone)]
 pub struct Deliveries {

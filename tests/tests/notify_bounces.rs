@@ -9,7 +9,7 @@ use proto::notify::v1::{
 };
 use tests::{
     clients::{id, reason, request},
-    deliveries::{Deliveries, NOTE, told},
+    deliveries::{self, BOUNCED, Deliveries, NOTE, told},
     emails::{Post, address, initial},
     http,
     processes::Launch,
@@ -26,8 +26,6 @@ macro_rules! sample {
     };
 }
 
-/// Stands in the samples for an email's id.
-const ID: &str = "019a0000-0000-7000-8000-000000000001";
 /// Stands in them for its address.
 const ADDRESS: &str = "ben@example.com";
 
@@ -47,7 +45,7 @@ async fn sent(post: &Post) -> (String, String) {
 }
 
 fn about(sample: &str, email_id: &str) -> String {
-    sample.replace(ID, email_id).replace('\n', "\r\n")
+    deliveries::bounce_of(sample, email_id)
 }
 
 async fn check(sample: &str, status: &str, dead: bool, words: &str) {
@@ -107,7 +105,7 @@ async fn what_is_about_no_email_that_ever_left_does_nothing() {
     let nothing = ReportBounceResponse::default();
     let unknown = about(sample!("postfix"), &id());
     assert_eq!(deliveries.bounce(unknown).await.expect("taken"), nothing);
-    let of_others = sample!("exchange").replace(&format!("<{ID}@"), "<abc.def@");
+    let of_others = sample!("exchange").replace(&format!("<{BOUNCED}@"), "<abc.def@");
     assert_eq!(deliveries.bounce(of_others).await.expect("taken"), nothing);
     sink.script(At::Rcpt, Fault::Reply("450 4.2.0 later"));
     let email = initial();

@@ -13,7 +13,7 @@ use proto::notify::v1::{
 };
 use tests::{
     clients::{id, reason, refusal, request},
-    deliveries::{Deliveries, NOTE, told},
+    deliveries::{Deliveries, NOTE, bounce_of, told},
     emails::{Post, acceptance, address, initial, reminder, reply},
     http, mail,
     races::released_together,
@@ -465,7 +465,7 @@ async fn the_history_tells_everything_in_the_order_in_which_it_happened() {
     deliveries.retry(&id).await.expect("opened again");
     let sent = deliveries.until(&id, EmailState::Sent).await;
     let bounce = include_str!("../../notify-svc/src/domain/bounce/samples/full.eml");
-    let bounce = bounce.replace("019a0000-0000-7000-8000-000000000001", &id);
+    let bounce = bounce_of(bounce, &id);
     deliveries.bounce(bounce).await.expect("taken");
     let (_, events) = deliveries.get(&id).await.expect("answered");
     let in_words: Vec<String> = events.iter().map(told).collect();

@@ -9,7 +9,7 @@ use diesel::{
 use proto::notify::v1::{EmailState, QueueEmail, UncertainResolution};
 use tests::{
     clients::reason,
-    deliveries::{Deliveries, told},
+    deliveries::{Deliveries, bounce_of, told},
     emails::{Post, address, initial},
     http,
     smtp_sink::{At, Fault, SmtpSink},
@@ -78,7 +78,7 @@ async fn texts_and_histories_of_emails_go_90_days_after_they_were_closed_and_the
     let (_, dead_id) = ended(&post, &sink, EmailState::Dead).await;
     let (_, uncertain_id) = ended(&post, &sink, EmailState::Uncertain).await;
     let bounce = include_str!("../../notify-svc/src/domain/bounce/samples/full.eml");
-    let bounce = bounce.replace("019a0000-0000-7000-8000-000000000001", &sent_id);
+    let bounce = bounce_of(bounce, &sent_id);
     deliveries.bounce(bounce.clone()).await.expect("taken");
     deliveries.drop(&sent_id).await.expect_err("sent already");
     sink.script(At::Rcpt, Fault::Reply("550 5.3.0 no"));

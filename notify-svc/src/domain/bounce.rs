@@ -14,9 +14,6 @@ pub(crate) const MAX_BYTES: usize = 256 * 1_024;
 /// Recipients of one notification that are read; ours have one.
 const MAX_RECIPIENTS: usize = 10;
 
-/// Local part that failures of an email are returned to, up to the email's id.
-const RETURN_TO: &str = "bounces+";
-
 /// Headers in which mail servers leave the address that a message was really for.
 const DELIVERED_TO: [&str; 4] = ["To", "Delivered-To", "X-Original-To", "Envelope-To"];
 
@@ -129,7 +126,7 @@ fn fate(group: &str) -> Option<Fate> {
     })
 }
 
-/// The email whose failures are returned to the address that the notification came to.
+/// The email whose failures are returned to the address that the notification came to: what stands after its plus.
 fn returned_to(message: &Message<'_>) -> Option<Uuid> {
     let headers = message.headers_raw();
     let mut to =
@@ -138,7 +135,8 @@ fn returned_to(message: &Message<'_>) -> Option<Uuid> {
         let mut addresses = value.split(|c: char| c.is_whitespace() || "<>,;\"".contains(c));
         addresses.find_map(|address| {
             let (local, _) = address.rsplit_once('@')?;
-            uuid(local.strip_prefix(RETURN_TO)?)
+            let (_, id) = local.rsplit_once('+')?;
+            uuid(id)
         })
     })
 }
@@ -163,7 +161,7 @@ fn returned(message: &Message<'_>) -> Option<Uuid> {
 
 fn uuid(text: &str) -> Option<Uuid> {
     let id = Uuid::try_parse(text).ok()?;
-    (text.len() == 36).then_some(id)
+    matches!(text.len(), 32 | 36).then_some(id)
 }
 
 #[cfg(test)]
