@@ -13,9 +13,6 @@ use tokio_util::sync::CancellationToken;
 use super::courier::deadline;
 use crate::store;
 
-/// Rows that one statement erases.
-const SET: i64 = 500;
-
 /// Longest time between two looks.
 const PAUSE: Duration = Duration::from_secs(10);
 
@@ -55,10 +52,10 @@ impl Retention {
         let now = self.clock.now();
         let before = now.saturating_sub(self.kept).unwrap_or(Timestamp::MIN);
         loop {
-            let work = move |connection: &mut _| erase(connection, before, SET);
+            let work = move |connection: &mut _| erase(connection, before);
             let count = self.database.run(deadline(), work).await?;
             metrics::counter!("retention_forgotten_total", "what" => what).increment(count.unsigned_abs());
-            if count < SET || stop.is_cancelled() {
+            if count == 0 || stop.is_cancelled() {
                 return Ok(());
             }
         }
