@@ -425,8 +425,7 @@ async fn every_act_in_every_state_is_answered_as_the_table_says() {
         }
     }
     for (_, id, standing) in &wanted {
-        let sent = deliveries.until(id, Sent).await;
-        assert_eq!(sent.doubted, false);
+        deliveries.until(id, Sent).await;
         if let Standing::Closed(..) = standing {
             let n: Vec<Number> = sql_query("SELECT max(n) AS n FROM attempt WHERE email_id = $1::uuid")
                 .bind::<Text, _>(*id)
@@ -617,6 +616,7 @@ async fn each_outcome_that_is_taken_back_is_counted_and_the_ledger_holds() {
         ended(lost(), EmailState::Uncertain).await,
     ];
     deliveries.retry(&dead).await.expect("opened again");
+    deliveries.until(&dead, EmailState::Sent).await;
     let [sent, resent, given_up] = &uncertain;
     let resolve = |id, resolution| deliveries.resolve(id, resolution);
     resolve(sent, UncertainResolution::Sent).await.expect("resolved");
@@ -627,9 +627,6 @@ async fn each_outcome_that_is_taken_back_is_counted_and_the_ledger_holds() {
     resolve(resent, UncertainResolution::Resend)
         .await
         .expect("resolved");
-    deliveries.until(&dead, EmailState::Sent).await;
-    let (_, events) = deliveries.get(resent).await.expect("answered");
-    assert!(events.len() >= 3, "{events:?}");
     deliveries.until(resent, EmailState::Uncertain).await;
     let bodies = sink.received().into_iter().map(|received| received.bytes);
     assert_eq!(

@@ -3,6 +3,8 @@
 //! Anybody can send one. It is believed where it names an email by its id, which only those know who got the email or
 //! may read it; and what it claims to be the address is never looked at.
 
+use std::panic::catch_unwind;
+
 use mail_parser::{Message, MessageParser, MimeHeaders, PartType};
 use uuid::Uuid;
 
@@ -57,11 +59,15 @@ pub(crate) enum Unreadable {
     NoRecipient,
 }
 
-/// Reads a notification.
+/// Reads a notification. It comes from anywhere, so even a panic of the parser is only this one's end.
 pub(crate) fn read(bytes: &[u8]) -> Result<Notification, Unreadable> {
     if bytes.len() > MAX_BYTES {
         return Err(Unreadable::TooLong);
     }
+    catch_unwind(|| parse(bytes)).unwrap_or(Err(Unreadable::NoMessage))
+}
+
+fn parse(bytes: &[u8]) -> Result<Notification, Unreadable> {
     let message = MessageParser::default()
         .parse(bytes)
         .ok_or(Unreadable::NoMessage)?;
