@@ -17,6 +17,7 @@ use crate::{
         restraint::{QuietHours, Restraint},
     },
     links::{Links, PagesUrl},
+    maildir::Maildir,
     smtp::{Letterhead, Limits, Relays, Sender, Transport, dkim::Signer, folder::Folder, tls::Trust, url},
 };
 
@@ -60,6 +61,12 @@ pub struct Config {
     /// them from a file
     #[arg(long, env = "LINK_KEYS", value_parser = postgres::secret, hide_env_values = true)]
     pub(crate) link_keys: SecretString,
+    /// Maildir into which the mail server delivers notifications of failed emails; read ones move from its `new` to `cur`
+    #[arg(long, env = "BOUNCE_DIR")]
+    pub(crate) bounce_dir: Option<PathBuf>,
+    /// Days for which texts, addresses and histories of closed emails are kept, uncertain ones too; 0 keeps them for ever
+    #[arg(long, env = "RETENTION_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(0..=36_500))]
+    pub(crate) retention_days: u32,
     /// How long a claimed email stays with a worker that is not heard of, in seconds
     #[arg(long, env = "LEASE_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(crate) lease_seconds: u64,
@@ -202,6 +209,7 @@ impl Config {
             return Err("--retry-delays: at most 30 waits".to_owned());
         }
         self.letterhead()?;
+        self.bounces()?;
         self.transport().map(|_| ())
     }
 
@@ -255,6 +263,17 @@ impl Config {
             .and_then(|servers| Relays::new(servers, &trust, limits))
             .map(Transport::Smtp)
             .map_err(|wrong| format!("--smtp-url: {wrong}"))
+    }
+
+    pub(crate) fn bounces(&self) -> Result<Option<Maildir>, String> {
+        let opened = self.bounce_dir.as_deref().map(Maildir::open).transpose();
+        opened.map_err(|error| format!("--bounce-dir: {error}"))
+    }
+
+    /// For how long the texts of closed emails are kept; none means for ever.
+    pub(crate) fn retention(&self) -> Option<Duration> {
+        let days = u64::from(self.retention_days);
+        (days > 0).then(|| Duration::from_secs(days * 86_400))
     }
 
     pub(crate) fn policy(&self) -> Policy {
@@ -329,6 +348,7 @@ mod tests {
             ("--lease-seconds", ["0", "3601"], "1"),
             ("--retry-delays", ["60,-1", "60,2592001"], "0,2592000"),
             ("--initial-deadline-hours", ["0", "8761"], "1"),
+            ("--retention-days", ["-1", "36501"], "0"),
             ("--smtp-command-seconds", ["0", "3601"], "1"),
             ("--smtp-connections", ["0", "501"], "500"),
             ("--smtp-final-reply-seconds", ["0", "18446744073709551615"], "1"),
@@ -420,6 +440,21 @@ mod tests {
             let said = given(&wrong).expect_err("refused");
             assert!(said.contains(named), "{wrong:?}: {said}");
         }
+    }
+
+    #[test]
+    fn bounces_come_into_a_maildir() {
+        let wrong = check(&[
+            "--smtp-url",
+            "smtp://127.0.0.1",
+            "--bounce-dir",
+            "/nowhere/at/all",
+        ]);
+        assert!(
+            wrong
+                .expect_err("refused")
+                .contains("--bounce-dir: /nowhere/at/all/new")
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The wire: a handler parses, submits and prints.
 
+mod deliveries;
 mod parse;
 pub(crate) mod permissions;
 mod print;
@@ -16,6 +17,7 @@ use tokio::sync::Notify;
 use tonic::{Request, Response, Status};
 use uuid::{NoContext, Uuid};
 
+pub(crate) use self::deliveries::{Deliveries, MAX_REQUEST_BYTES as MAX_OPERATOR_REQUEST_BYTES};
 use crate::{
     domain::{command::Answer, email::State},
     measure, store,

@@ -4,6 +4,7 @@ mod config;
 mod domain;
 mod grpc;
 mod links;
+mod maildir;
 mod measure;
 mod smtp;
 mod store;
@@ -12,7 +13,9 @@ mod workers;
 
 use std::{sync::Arc, time::Duration};
 
-use proto::notify::v1::email_service_server::EmailServiceServer;
+use proto::notify::v1::{
+    delivery_service_server::DeliveryServiceServer, email_service_server::EmailServiceServer,
+};
 use shell::{
     clock::Clock,
     gate::{Gate, GateConfig},
@@ -26,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 pub use crate::config::{Config, DkimArgs};
-use crate::workers::Duty;
+use crate::workers::{Bounces, Chores, Duty, Retention};
 
 /// Connections of the workers. They have their own, so that a flood of calls cannot let leases run out.
 const WORKER_CONNECTIONS: u32 = 4;
@@ -36,12 +39,13 @@ const CLAIM_CONNECTIONS: u32 = 2;
 const GIVE_BACK: Duration = Duration::from_secs(1);
 
 /// Names under which health is told, beside the empty one.
-const SERVICES: &[&str] = &["notify.v1.EmailService"];
+const SERVICES: &[&str] = &["notify.v1.EmailService", "notify.v1.DeliveryService"];
 
 /// Starts the service; it runs until `stop`. The error says which setting to change.
 pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Result<Serving, String> {
     config.check()?;
     let head = config.letterhead()?;
+    let bounces = config.bounces()?;
     let identities = config.listen.identities(config.grpc_addr)?;
     let listeners = Listeners {
         grpc: listen::bind("--grpc-addr", config.grpc_addr).await?,
@@ -59,16 +63,27 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     // Its metrics need the recorder, which comes with the line above.
     let transport = config.transport()?;
     let wake = Arc::new(Notify::new());
+    let database = Database::new(&config.database);
     let emails = grpc::Emails {
-        database: Database::new(&config.database),
+        database: database.clone(),
         clock: clock.clone(),
         mail_domain: config.mail_from.email.domain().into(),
+        wake: wake.clone(),
+    };
+    let deliveries = grpc::Deliveries {
+        database,
+        clock: clock.clone(),
+        head: head.clone(),
         wake: wake.clone(),
     };
     let (reporter, health_service) = tonic_health::server::health_reporter();
     health::start_not_serving(&reporter, SERVICES).await;
     let emails = EmailServiceServer::new(emails).max_decoding_message_size(grpc::MAX_REQUEST_BYTES);
-    let routes = Routes::new(health_service).add_service(emails);
+    let deliveries =
+        DeliveryServiceServer::new(deliveries).max_decoding_message_size(grpc::MAX_OPERATOR_REQUEST_BYTES);
+    let routes = Routes::new(health_service)
+        .add_service(emails)
+        .add_service(deliveries);
     let descriptors = [
         proto::notify::v1::FILE_DESCRIPTOR_SET,
         tonic_health::pb::FILE_DESCRIPTOR_SET,
@@ -84,10 +99,23 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         max_duration: Duration::from_millis(config.listen.max_call_ms),
     });
 
+    let workers_database = workers_pool(&config, WORKER_CONNECTIONS, None);
+    let chores = Chores {
+        bounces: bounces.map(|folder| Bounces {
+            database: workers_database.clone(),
+            clock: clock.clone(),
+            folder,
+        }),
+        retention: config.retention().map(|kept| Retention {
+            database: workers_database.clone(),
+            clock: clock.clone(),
+            kept,
+        }),
+    };
     let patience = Duration::from_millis(config.listen.shutdown_ms);
     let duty = Duty {
-        database: workers_database(&config, WORKER_CONNECTIONS, None),
-        claims: workers_database(&config, CLAIM_CONNECTIONS, Some(store::UNHURRIED)),
+        database: workers_database,
+        claims: workers_pool(&config, CLAIM_CONNECTIONS, Some(store::UNHURRIED)),
         clock,
         transport,
         head,
@@ -110,7 +138,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
                 SERVICES.to_vec(),
                 stop.clone(),
             );
-            tokio::join!(health, workers::run(duty, wake, stop, patience));
+            tokio::join!(health, workers::run(duty, chores, wake, stop, patience));
         }
     };
     let done = tokio::spawn(async move {
@@ -135,7 +163,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     Ok(Serving { grpc, http, done })
 }
 
-fn workers_database(config: &Config, size: u32, more: Option<(&str, &str)>) -> Database {
+fn workers_pool(config: &Config, size: u32, more: Option<(&str, &str)>) -> Database {
     let timeout = config.database.statement_timeout_ms.to_string();
     let settings = store::WORKER_SETTINGS.into_iter().chain(more);
     let settings = settings.chain([("statement_timeout", timeout.as_str())]);

@@ -15,6 +15,13 @@ pub(crate) fn outcome(outcome: Outcome) {
     metrics::counter!("emails_outcome_total", "kind" => kind, "outcome" => state).increment(1);
 }
 
+/// An operator took an outcome back: the email is open again, or has another one, which counts as well. So
+/// `accepted + reopened = sum(outcomes) + open`.
+pub(crate) fn reopened(outcome: Outcome) {
+    let (kind, state) = (outcome.kind.name(), outcome.state.name());
+    metrics::counter!("emails_reopened_total", "kind" => kind, "outcome" => state).increment(1);
+}
+
 /// Emails of a kind that are open, over all replicas, and for how long the longest waiting one has been due.
 pub(crate) fn open(kind: Kind, count: i64, oldest: Duration) {
     metrics::gauge!("emails_open", "kind" => kind.name()).set(count as f64);

@@ -3,6 +3,7 @@
 pub mod clients;
 pub mod cluster;
 pub mod cut;
+pub mod deliveries;
 pub mod dev_run;
 pub mod emails;
 pub mod feed;

@@ -1,12 +1,12 @@
 //! ConnectionService.
 
 use proto::invitations::v1 as pb;
-use shell::{errors::from_database, fields::Violations, gate, signing::Purpose};
+use shell::{errors::from_database, fields::Violations, gate, paging::cut, signing::Purpose};
 use tonic::{Request, Response, Status};
 
 use super::{
     DOMAIN, Rooms, errors,
-    paging::{Pages, cut, side_bytes},
+    paging::{before_side, pages, side_bytes},
     repeat::request_key,
     views,
 };
@@ -32,13 +32,8 @@ impl pb::connection_service_server::ConnectionService for Service {
         let mut violations = Violations::default();
         let owner = violations.uuid("member_id", &request.member_id);
         let size = violations.page_size("page_size", request.page_size);
-        let pages = Pages {
-            keys: &self.0.keys,
-            list: Purpose("page of ListConnections"),
-            owner,
-            filter: 0,
-        };
-        let before = pages.before_side(&mut violations, &request.page_token);
+        let pages = pages(&self.0.keys, Purpose("page of ListConnections"), owner, 0);
+        let before = before_side(&pages, &mut violations, &request.page_token);
         violations.into_result(DOMAIN, ())?;
         let rows = self
             .0

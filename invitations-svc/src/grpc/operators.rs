@@ -9,16 +9,13 @@ use shell::{
     errors::from_database,
     fields::Violations,
     gate::{self, Caller},
+    paging::cut,
     signing::Purpose,
 };
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::{
-    DOMAIN, Rooms, errors,
-    paging::{Pages, cut},
-    repeat::request_key,
-};
+use super::{DOMAIN, Rooms, errors, paging::pages, repeat::request_key};
 use crate::{
     domain::{
         account::{Account, Restriction, RestrictionKind},
@@ -216,12 +213,7 @@ impl pb::operator_service_server::OperatorService for Service {
         let mut violations = Violations::default();
         let owner = violations.uuid("member_id", &request.member_id);
         let size = violations.page_size("page_size", request.page_size);
-        let pages = Pages {
-            keys: &self.0.keys,
-            list: Purpose("page of ListAudit"),
-            owner,
-            filter: 0,
-        };
+        let pages = pages(&self.0.keys, Purpose("page of ListAudit"), owner, 0);
         let before = pages.before_id(&mut violations, &request.page_token);
         violations.into_result(DOMAIN, ())?;
         let limit = size as i64 + 1;

@@ -1,8 +1,7 @@
 //! What makes a call repeatable: the client's request id, and a digest of what the request says.
 
 use prost::Message;
-use sha2::{Digest, Sha256};
-use shell::{fields::Violations, gate::Caller};
+use shell::{fields::Violations, gate::Caller, repeat};
 
 use crate::domain::command::RequestKey;
 
@@ -15,11 +14,8 @@ pub(super) fn request_key<M: Message>(
     request: &M,
 ) -> Option<RequestKey> {
     let request_id = violations.optional_uuid("request_id", request_id)?;
-    let mut digest = Sha256::new();
-    digest.update(rpc);
-    digest.update([0]);
-    digest.update(request.encode_to_vec());
-    let fingerprint = digest.finalize()[..16].try_into().expect("SHA-256 is longer");
+    let digest = repeat::fingerprint(rpc, request);
+    let fingerprint = digest[..16].try_into().expect("SHA-256 is longer");
     Some(RequestKey {
         request_id,
         client: caller.name.clone(),

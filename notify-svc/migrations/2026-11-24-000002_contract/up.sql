@@ -6,6 +6,8 @@ ALTER TABLE email
     ADD COLUMN address_hash bytea NOT NULL DEFAULT '',
     -- The member whom it tells of; unknown for emails of before.
     ADD COLUMN other_id uuid,
+    -- The claims that there were when it was closed: where it is opened again, fencing tokens go on from here.
+    ADD COLUMN claims integer NOT NULL DEFAULT 0,
     -- Gone once what the email says was erased.
     ALTER COLUMN letter DROP NOT NULL;
 UPDATE email SET address_hash = sha256(convert_to(lower((letter->'recipient'->>'address') COLLATE "C"), 'UTF8'))
@@ -16,6 +18,10 @@ ALTER TABLE email ALTER COLUMN letter SET STORAGE EXTERNAL;
 ALTER TABLE email SET (toast_tuple_target = 128, fillfactor = 60);
 CREATE INDEX email_by_member ON email (member_id, id);
 CREATE INDEX email_by_other ON email (other_id);
+-- Lists of one state: what is open is in `due`, most others are sent, these are to be found among them.
+CREATE INDEX email_by_state ON email (state, id) WHERE state > 2;
+-- What is to be erased one day, in the order in which it will be.
+CREATE INDEX email_kept ON email (final_at) WHERE letter IS NOT NULL AND final_at IS NOT NULL;
 
 ALTER TABLE due
     ADD COLUMN member_id uuid,
@@ -72,9 +78,10 @@ CREATE TABLE act (
     fingerprint bytea NOT NULL,
     at timestamptz NOT NULL,
     rpc text NOT NULL,
-    -- The email that it was done to; none where it was an address.
+    -- The email that it was done to, or that had told of the address that it was done to; none where no email had.
     email_id uuid,
     note text NOT NULL,
     PRIMARY KEY (client, request_id)
 );
 CREATE INDEX act_by_email ON act (email_id) WHERE email_id IS NOT NULL;
+CREATE INDEX act_by_time ON act (at);

@@ -18,6 +18,22 @@ pub(crate) enum Step {
     Body = 5,
 }
 
+impl Step {
+    const ALL: [Self; 6] = [
+        Self::Compose,
+        Self::Connect,
+        Self::Mail,
+        Self::Rcpt,
+        Self::Data,
+        Self::Body,
+    ];
+
+    /// The step that a row names by its number.
+    pub(crate) fn from_code(code: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| *step as i16 == code)
+    }
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ending {
@@ -70,6 +86,12 @@ impl Enhanced {
             (5, 1, _) | (5, 2, 1) => true,
             _ => false,
         }
+    }
+}
+
+impl std::fmt::Display for Enhanced {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.class, self.subject, self.detail)
     }
 }
 

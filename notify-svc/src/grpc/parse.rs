@@ -11,9 +11,10 @@ use self::content::Parsed;
 use super::DOMAIN;
 use crate::domain::{
     command::{Cancel, Command, Queue},
-    email::{Letter, Recipient},
+    email::{Letter, Recipient, State},
     fence::Scope,
     fingerprint::{self, Event},
+    kind::Kind,
 };
 
 const MAX_COMMANDS: usize = 500;
@@ -37,7 +38,8 @@ fn one(at: &str, command: wire::EmailCommand) -> Result<Command, Status> {
     use wire::email_command::Command as Wire;
     let mut violations = Violations::default();
     let command = match command.command {
-        Some(Wire::Queue(command)) => queue(&mut violations, &format!("{at}.queue"), command),
+        Some(Wire::Queue(command)) => queue(&mut violations, &format!("{at}.queue"), command)
+            .map(|queue| Command::Queue(Box::new(queue))),
         Some(Wire::Cancel(command)) => Some(cancel(&mut violations, &format!("{at}.cancel"), &command)),
         None => {
             violations.add(at, "must be a queue or a cancel command");
@@ -71,7 +73,7 @@ fn scope(violations: &mut Violations, at: &str, number: i32) -> Scope {
 }
 
 /// None only after a violation.
-fn queue(violations: &mut Violations, at: &str, command: wire::QueueEmail) -> Option<Command> {
+pub(super) fn queue(violations: &mut Violations, at: &str, command: wire::QueueEmail) -> Option<Queue> {
     let field = |name: &str| format!("{at}.{name}");
     let visible = command.key.bytes().all(|byte| byte.is_ascii_graphic());
     if !(1..=128).contains(&command.key.len()) || !visible {
@@ -101,7 +103,7 @@ fn queue(violations: &mut Violations, at: &str, command: wire::QueueEmail) -> Op
         event_time,
         cause: content::cause(&content, cause_id),
     };
-    Some(Command::Queue(Box::new(Queue {
+    Some(Queue {
         key: command.key,
         fingerprint: fingerprint::of(&event),
         invitation_id,
@@ -110,7 +112,51 @@ fn queue(violations: &mut Violations, at: &str, command: wire::QueueEmail) -> Op
         other_id: cause_id,
         event_time,
         letter: Letter { recipient, content },
-    })))
+    })
+}
+
+/// A state to narrow a list to; none where it is unspecified.
+pub(super) fn any_state(violations: &mut Violations, field: &str, number: i32) -> Option<State> {
+    use wire::EmailState as Wire;
+    match Wire::try_from(number) {
+        Ok(Wire::Unspecified) => None,
+        Ok(Wire::Open) => Some(State::Open),
+        Ok(Wire::Sent) => Some(State::Sent),
+        Ok(Wire::Cancelled) => Some(State::Cancelled),
+        Ok(Wire::Expired) => Some(State::Expired),
+        Ok(Wire::Dead) => Some(State::Dead),
+        Ok(Wire::Uncertain) => Some(State::Uncertain),
+        Ok(Wire::PreferenceOff) => Some(State::PreferenceOff),
+        Ok(Wire::Suppressed) => Some(State::Suppressed),
+        Err(_) => {
+            violations.add(field, "must be a state that this service knows");
+            None
+        }
+    }
+}
+
+/// A kind to narrow a list to; none where it is unspecified.
+pub(super) fn any_kind(violations: &mut Violations, field: &str, number: i32) -> Option<Kind> {
+    use wire::EmailKind as Wire;
+    match Wire::try_from(number) {
+        Ok(Wire::Unspecified) => None,
+        Ok(Wire::Initial) => Some(Kind::Initial),
+        Ok(Wire::Reminder) => Some(Kind::Reminder),
+        Ok(Wire::Acceptance) => Some(Kind::Acceptance),
+        Ok(Wire::Reply) => Some(Kind::Reply),
+        Err(_) => {
+            violations.add(field, "must be a kind that this service knows");
+            None
+        }
+    }
+}
+
+/// None only after a violation.
+pub(super) fn kind(violations: &mut Violations, field: &str, number: i32) -> Option<Kind> {
+    if number == wire::EmailKind::Unspecified as i32 {
+        violations.add(field, "must be a kind of email");
+    }
+    any_kind(violations, field, number)
 }
 
 fn sequence(violations: &mut Violations, at: &str, sequence: i64) -> i64 {

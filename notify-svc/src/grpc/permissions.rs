@@ -3,8 +3,19 @@
 use shell::gate::Role;
 
 /// All rpcs; one that is missing here cannot be called.
-pub(crate) const PERMISSIONS: &[(&str, Role)] =
-    &[("/notify.v1.EmailService/ApplyEmailCommands", Role::Notifier)];
+#[rustfmt::skip]
+pub(crate) const PERMISSIONS: &[(&str, Role)] = &[
+    ("/notify.v1.EmailService/ApplyEmailCommands", Role::Notifier),
+    ("/notify.v1.DeliveryService/GetEmail", Role::Operator),
+    ("/notify.v1.DeliveryService/ListEmails", Role::Operator),
+    ("/notify.v1.DeliveryService/RetryEmail", Role::Operator),
+    ("/notify.v1.DeliveryService/DropEmail", Role::Operator),
+    ("/notify.v1.DeliveryService/ResolveUncertain", Role::Operator),
+    ("/notify.v1.DeliveryService/PreviewEmail", Role::Operator),
+    ("/notify.v1.DeliveryService/ReportBounce", Role::Operator),
+    ("/notify.v1.DeliveryService/ListSuppressions", Role::Operator),
+    ("/notify.v1.DeliveryService/RemoveSuppression", Role::Operator),
+];
 
 #[cfg(test)]
 mod tests {
@@ -13,6 +24,10 @@ mod tests {
     #[test]
     fn every_rpc_asks_for_a_role() {
         let listed: Vec<&str> = PERMISSIONS.iter().map(|(path, _)| *path).collect();
-        assert_eq!(listed, proto::notify::v1::EMAIL_SERVICE_RPCS);
+        let rpcs = [
+            proto::notify::v1::EMAIL_SERVICE_RPCS,
+            proto::notify::v1::DELIVERY_SERVICE_RPCS,
+        ];
+        assert_eq!(listed, rpcs.concat());
     }
 }

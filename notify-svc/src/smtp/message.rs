@@ -5,6 +5,16 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
+use lettre::{
+    Address,
+    message::{
+        Mailbox, MultiPart, SinglePart,
+        header::{HeaderName, HeaderValue},
+    },
+};
+use uuid::Uuid;
+
 use super::{
     dkim::Signer,
     envelope::{Envelope, Sender},
@@ -19,14 +29,6 @@ use crate::{
     store::Claimed,
     templates,
 };
-use jiff::Timestamp;
-use lettre::{
-    Address,
-    message::{
-        Mailbox, MultiPart, SinglePart,
-        header::{HeaderName, HeaderValue},
-    },
-};
 
 /// What all emails of the service have in common.
 #[derive(Clone)]
@@ -37,6 +39,29 @@ pub(crate) struct Letterhead {
     /// Signs emails; none where that is the mail server's work.
     pub(crate) signer: Option<Arc<Signer>>,
     pub(crate) links: Links,
+}
+
+/// One email of a message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part<'a> {
+    pub(crate) email_id: Uuid,
+    pub(crate) member_id: Uuid,
+    pub(crate) created_at: Timestamp,
+    pub(crate) message_id: &'a str,
+    /// None where the row's text is not a letter.
+    pub(crate) letter: Option<&'a Letter>,
+}
+
+impl<'a> From<&'a Claimed> for Part<'a> {
+    fn from(claimed: &'a Claimed) -> Self {
+        Self {
+            email_id: claimed.held.email_id,
+            member_id: claimed.member_id,
+            created_at: claimed.created_at,
+            message_id: &claimed.message_id,
+            letter: claimed.letter.as_ref(),
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -51,52 +76,52 @@ enum Unfit {
     Message(#[from] lettre::error::Error),
 }
 
-/// Who sends claimed emails to whom. What fails is the row's fault and for good.
-pub(crate) fn envelope(emails: &[&Claimed], head: &Letterhead) -> Result<Envelope, Ending> {
-    try_envelope(emails, head).map_err(|error| fault(Step::Compose, error.to_string()))
+/// Who sends these emails to whom. What fails is the row's fault and for good.
+pub(crate) fn envelope(parts: &[Part<'_>], head: &Letterhead) -> Result<Envelope, Ending> {
+    try_envelope(parts, head).map_err(|error| fault(Step::Compose, error.to_string()))
 }
 
-fn try_envelope(emails: &[&Claimed], head: &Letterhead) -> Result<Envelope, Unfit> {
-    let first = emails.first().ok_or(Unfit::Letter)?;
-    let (email_id, letter) = (first.held.email_id, first.letter.as_ref().ok_or(Unfit::Letter)?);
+fn try_envelope(parts: &[Part<'_>], head: &Letterhead) -> Result<Envelope, Unfit> {
+    let first = parts.first().ok_or(Unfit::Letter)?;
+    let letter = first.letter.ok_or(Unfit::Letter)?;
     Ok(Envelope {
-        email_id,
-        from: head.sender.of(email_id)?,
+        email_id: first.email_id,
+        from: head.sender.of(first.email_id)?,
         to: letter.recipient.address.parse()?,
     })
 }
 
-/// Puts claimed emails of one reader together as one message, known by the first of them: headers and body; lines end in CRLF, the last one too. What fails is the row's fault
+/// Puts emails of one reader together as one message, known by the first of them: headers and body; lines end in CRLF, the last one too. What fails is the row's fault
 /// and for good; it must not take the worker down, so even a panic (lettre has one for names with line breaks) is only
 /// this email's end.
-pub(crate) fn compose(emails: &[&Claimed], head: &Letterhead) -> Result<Vec<u8>, Ending> {
+pub(crate) fn compose(parts: &[Part<'_>], head: &Letterhead) -> Result<Vec<u8>, Ending> {
     let unfit = |text: String| fault(Step::Compose, text);
-    match catch_unwind(AssertUnwindSafe(|| try_compose(emails, head))) {
+    match catch_unwind(AssertUnwindSafe(|| try_compose(parts, head))) {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) => Err(unfit(error.to_string())),
         Err(_panic) => Err(unfit("putting the email together panicked".to_owned())),
     }
 }
 
-fn try_compose(emails: &[&Claimed], head: &Letterhead) -> Result<Vec<u8>, Unfit> {
-    let letters = emails.iter().map(|email| email.letter.as_ref());
+fn try_compose(parts: &[Part<'_>], head: &Letterhead) -> Result<Vec<u8>, Unfit> {
+    let letters = parts.iter().map(|part| part.letter);
     let letters: Vec<&Letter> = letters.collect::<Option<_>>().ok_or(Unfit::Letter)?;
-    let (claimed, letter) = emails.first().zip(letters.first()).ok_or(Unfit::Letter)?;
+    let (first, letter) = parts.first().zip(letters.first()).ok_or(Unfit::Letter)?;
     let link = Link {
-        member_id: claimed.member_id,
-        kind: claimed.kind(),
-        issued: claimed.created_at,
+        member_id: first.member_id,
+        kind: letter.content.kind(),
+        issued: first.created_at,
         locale: letter.recipient.locale.clone(),
     };
     let to: Address = letter.recipient.address.parse()?;
     let texts = templates::render(&letters, &head.links.settings(&link))?;
     let body = MultiPart::alternative()
-        .boundary(format!("=_{}", claimed.held.email_id.simple()))
+        .boundary(format!("=_{}", first.email_id.simple()))
         .singlepart(SinglePart::plain(texts.text))
         .singlepart(SinglePart::html(texts.html));
     let message = lettre::Message::builder()
-        .message_id(Some(claimed.message_id.clone()))
-        .date(date(claimed.created_at))
+        .message_id(Some(first.message_id.to_owned()))
+        .date(date(first.created_at))
         .from(head.from.clone())
         .to(Mailbox::new(Some(letter.recipient.name.clone()), to))
         .subject(texts.subject)
@@ -108,7 +133,7 @@ fn try_compose(emails: &[&Claimed], head: &Letterhead) -> Result<Vec<u8>, Unfit>
         bytes.extend_from_slice(b"\r\n");
     }
     if let Some(signer) = &head.signer {
-        let signature = signer.sign(&bytes, claimed.created_at);
+        let signature = signer.sign(&bytes, first.created_at);
         bytes.splice(0..0, signature);
     }
     Ok(bytes)

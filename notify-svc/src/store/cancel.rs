@@ -34,8 +34,8 @@ statement! {
     ") AS wanted (invitation_id, kind, sequence) JOIN due USING (invitation_id, kind) \
        WHERE due.sequence < wanted.sequence AND due.phase < 2 ORDER BY due.email_id FOR UPDATE OF due), \
      gone AS (DELETE FROM due USING fenced WHERE due.email_id = fenced.email_id \
-       RETURNING due.email_id, CASE WHEN due.doubted THEN 6 ELSE 3 END AS state) \
-     UPDATE email SET state = gone.state, final_at = " now
+       RETURNING due.email_id, due.lease_epoch, CASE WHEN due.doubted THEN 6 ELSE 3 END AS state) \
+     UPDATE email SET state = gone.state, claims = gone.lease_epoch, final_at = " now
     " FROM gone WHERE email.id = gone.email_id RETURNING email.kind, email.state"
 }
 

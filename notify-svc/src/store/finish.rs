@@ -64,7 +64,7 @@ statement! {
      waiting AS (UPDATE due SET phase = 0, leased_by = NULL, lease_until = NULL, run_at = mine.run_at, \
        failures = mine.failures, faults = mine.faults, doubted = mine.doubted \
        FROM mine WHERE due.email_id = mine.email_id AND mine.state IS NULL), \
-     closed AS (UPDATE email SET state = mine.state, final_at = now \
+     closed AS (UPDATE email SET state = mine.state, final_at = now, claims = mine.epoch \
        FROM mine, clock WHERE email.id = mine.email_id AND mine.state IS NOT NULL), \
      history AS (INSERT INTO attempt (email_id, n, at, step, code, reply, relay) \
        SELECT email_id, epoch, now, step, code, reply, relay FROM mine, clock WHERE step IS NOT NULL) \

@@ -12,7 +12,10 @@ use crate::{
         restraint::Company,
     },
     measure,
-    smtp::{Envelope, NotOpen, message},
+    smtp::{
+        Envelope, NotOpen,
+        message::{self, Part},
+    },
     store::{Claimed, Finish, Unit},
 };
 
@@ -82,17 +85,17 @@ pub(super) async fn send(courier: &Courier, mut emails: Vec<Claimed>, company: C
 /// Puts the message together. An email that cannot be part of it is closed and leaves; none where that is all.
 async fn compose(courier: &Courier, emails: &mut Vec<Claimed>) -> Option<(Envelope, Vec<u8>)> {
     let head = &courier.duty.head;
-    let whole = |emails: &[&Claimed]| {
-        let envelope = message::envelope(emails, head)?;
-        message::compose(emails, head).map(|bytes| (envelope, bytes))
+    let whole = |parts: &[Part<'_>]| {
+        let envelope = message::envelope(parts, head)?;
+        message::compose(parts, head).map(|bytes| (envelope, bytes))
     };
     loop {
-        let parts: Vec<&Claimed> = emails.iter().collect();
+        let parts: Vec<Part<'_>> = emails.iter().map(Part::from).collect();
         let unfit = match whole(&parts) {
             Ok(whole) => return Some(whole),
             Err(unfit) => unfit,
         };
-        let alone = |email: &Claimed| whole(&[email]).is_ok();
+        let alone = |email: &Claimed| whole(&[email.into()]).is_ok();
         let (fit, rest): (Vec<_>, Vec<_>) = std::mem::take(emails).into_iter().partition(alone);
         // Where each is fit by itself, what is wrong is their company: all of them end, or this would go on for ever.
         let (fit, rest) = if rest.is_empty() { (rest, fit) } else { (fit, rest) };

@@ -1,14 +1,10 @@
 //! Reading the two books. What has vanished for its reader is NOT_FOUND, like what never was.
 
 use proto::invitations::v1 as pb;
-use shell::{errors::from_database, fields::Violations, gate, signing::Purpose};
+use shell::{errors::from_database, fields::Violations, gate, paging::cut, signing::Purpose};
 use tonic::{Request, Response, Status};
 
-use super::super::{
-    DOMAIN, Rooms, errors,
-    paging::{Pages, cut},
-    views,
-};
+use super::super::{DOMAIN, Rooms, errors, paging::pages, views};
 use crate::{
     domain::{invitation::Folder, refusal::Refusal},
     store::books,
@@ -45,12 +41,7 @@ pub(super) async fn list_sent(
     let mut violations = Violations::default();
     let owner = violations.uuid("inviter_id", &request.inviter_id);
     let size = violations.page_size("page_size", request.page_size);
-    let pages = Pages {
-        keys: &rooms.keys,
-        list: Purpose("page of ListSentInvitations"),
-        owner,
-        filter: 0,
-    };
+    let pages = pages(&rooms.keys, Purpose("page of ListSentInvitations"), owner, 0);
     let before = pages.before_id(&mut violations, &request.page_token);
     violations.into_result(DOMAIN, ())?;
     let limit = size as i64 + 1;
@@ -101,12 +92,12 @@ pub(super) async fn list_received(
     let owner = violations.uuid("recipient_id", &request.recipient_id);
     let size = violations.page_size("page_size", request.page_size);
     let folder = read_folder(&mut violations, request.folder);
-    let pages = Pages {
-        keys: &rooms.keys,
-        list: Purpose("page of ListReceivedInvitations"),
+    let pages = pages(
+        &rooms.keys,
+        Purpose("page of ListReceivedInvitations"),
         owner,
-        filter: folder_byte(folder),
-    };
+        folder_byte(folder),
+    );
     let before = pages.before_id(&mut violations, &request.page_token);
     violations.into_result(DOMAIN, ())?;
     let now = rooms.clock.now();

@@ -9,7 +9,7 @@ use crate::{
         email::{Content, Initial, Letter, Recipient, Reminder, Reply},
         restraint::Lately,
     },
-    store::Held,
+    store::{Claimed, Held},
 };
 
 fn head() -> Letterhead {
@@ -88,7 +88,7 @@ fn told(name: &str, address: &str, content: Content) -> Claimed {
 }
 
 fn bytes(name: &str, note: &str) -> Vec<u8> {
-    compose(&[&claimed(name, "bob@example.org", note)], &head()).expect("fit")
+    compose(&[(&claimed(name, "bob@example.org", note)).into()], &head()).expect("fit")
 }
 
 #[test]
@@ -125,7 +125,8 @@ fn every_email_says_what_it_is() {
 
 #[test]
 fn an_email_is_ascii_but_for_an_address_that_is_not() {
-    let to = |address: &str| compose(&[&claimed("Jürgen 李", address, "Grüße")], &head()).expect("fit");
+    let to =
+        |address: &str| compose(&[(&claimed("Jürgen 李", address, "Grüße")).into()], &head()).expect("fit");
     assert!(to("bob@example.org").is_ascii());
     let bytes = to("jürgen@xn--bcher-kva.example");
     let text = String::from_utf8(bytes).expect("UTF-8");
@@ -164,7 +165,7 @@ fn no_text_of_a_member_adds_a_header() {
 }
 
 fn check_headers(name: &str, email: &Claimed) {
-    let Ok(bytes) = compose(&[email], &head()) else {
+    let Ok(bytes) = compose(&[email.into()], &head()) else {
         return;
     };
     let parsed = MessageParser::default().parse(&bytes).expect("an email");
@@ -180,7 +181,7 @@ fn check_headers(name: &str, email: &Claimed) {
 fn a_long_line_of_a_member_is_no_long_line_of_the_message() {
     for text in ["x".repeat(1_900), "é".repeat(1_900)] {
         let email = told("Ada", "bob@example.org", reply("Ada", &text));
-        let bytes = compose(&[&email], &head()).expect("fit");
+        let bytes = compose(&[(&email).into()], &head()).expect("fit");
         // RFC 5321, section 4.5.3.1.6, without the line's end.
         let longest = bytes.split(|byte| *byte == b'\n').map(<[u8]>::len).max();
         assert!(longest <= Some(999), "{longest:?}");
@@ -195,7 +196,7 @@ fn a_row_that_cannot_become_an_email_ends_alone() {
     let mut without = claimed("Ada", "bob@example.org", "");
     without.letter = None;
     for row in [without, claimed("Ada", "not an address", "")] {
-        let ending = compose(&[&row], &head()).expect_err("unfit");
+        let ending = compose(&[(&row).into()], &head()).expect_err("unfit");
         assert_eq!((ending.step, ending.code), (Step::Compose, None));
     }
 }

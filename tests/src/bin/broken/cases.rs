@@ -123,4 +123,22 @@ pub(crate) const CASES: &[Case] = &[
         target: &["--lib"],
         test: "an_expired_invitation_takes_no_place_before_a_worker_noted_it",
     },
+    Case {
+        name: "an operator drops an email without locking it",
+        file: "notify-svc/src/store/acts.rs",
+        find: "FROM due WHERE email_id = \" email_id \" FOR UPDATE\"",
+        replace: "FROM due WHERE email_id = \" email_id",
+        package: "tests",
+        target: &["--test", "notify_deliveries"],
+        test: "a_drop_that_answered_cancelled_is_a_promise",
+    },
+    Case {
+        name: "fencing tokens begin anew when an email is opened again",
+        file: "notify-svc/src/store/acts.rs",
+        find: ", greatest(claims, (SELECT max(n) FROM attempt WHERE attempt.email_id = opened.id)) FROM opened",
+        replace: ", 0 FROM opened",
+        package: "tests",
+        target: &["--test", "notify_deliveries"],
+        test: "the_history_tells_everything_in_the_order_in_which_it_happened",
+    },
 ];

@@ -62,6 +62,7 @@ pub(crate) fn smoke() -> anyhow::Result<()> {
     )?;
 
     whole_life(&at.to_string())?;
+    operators_walk(&notify.to_string())?;
 
     let status = run.interrupt().context("Ctrl-C did not end `dev run`")?;
     ensure!(
@@ -86,13 +87,9 @@ pub(crate) fn smoke() -> anyhow::Result<()> {
 /// Runs the README's walk through an invitation's life, as it stands there, at another address.
 fn whole_life(at: &str) -> anyhow::Result<()> {
     let readme = include_str!("../../../../README.md");
-    let (_, rest) = readme
-        .split_once("```sh\n")
-        .context("the README has a block of shell")?;
-    let (lines, _) = rest.split_once("```").context("the README's block has an end")?;
-    let lines = format!("set -e\n{}", lines.replace("127.0.0.1:50051", at));
+    let lines = block(readme, "### A whole life")?.replace("127.0.0.1:50051", at);
     expect(
-        &lines,
+        &format!("set -e\n{lines}"),
         &[
             "Have we met?",
             "RECEIVED_STATE_IGNORED",
@@ -106,6 +103,35 @@ fn whole_life(at: &str) -> anyhow::Result<()> {
             "\"strikeLimit\": 5",
         ],
     )
+}
+
+/// Runs the walk of the operator's guide, as it stands there, at another address.
+fn operators_walk(at: &str) -> anyhow::Result<()> {
+    let guide = include_str!("../../../../docs/operating-notify.md");
+    let lines = block(guide, "## A walk")?.replace("127.0.0.1:50052", at);
+    expect(
+        &format!("set -e\n{lines}"),
+        &[
+            "\"state\": \"EMAIL_STATE_CANCELLED\"",
+            "\"kind\": \"EMAIL_KIND_REPLY\"",
+            "\"sequence\": \"3\"",
+            "\"subject\": \"Ada Adler replied to your invitation\"",
+            "EMAIL_NOT_RETRYABLE",
+            "refused, as it should be",
+        ],
+    )
+}
+
+/// The block of shell under a heading.
+fn block<'a>(text: &'a str, heading: &str) -> anyhow::Result<&'a str> {
+    let (_, rest) = text
+        .split_once(heading)
+        .with_context(|| format!("there is no {heading:?}"))?;
+    let (_, rest) = rest
+        .split_once("```sh\n")
+        .with_context(|| format!("no block under {heading:?}"))?;
+    let (lines, _) = rest.split_once("```").context("the block has an end")?;
+    Ok(lines)
 }
 
 /// Runs `line` in a shell; it succeeds and prints each of `parts`.

@@ -1,0 +1,89 @@
+//! Table `bounce`: what delivery status notifications said of emails.
+
+use diesel::{
+    Connection, OptionalExtension, PgConnection, QueryResult, RunQueryDsl,
+    sql_types::{Array, Binary, Bool, Text, Timestamptz, Uuid as SqlUuid},
+};
+use jiff::Timestamp;
+use jiff_diesel::ToDiesel;
+use uuid::Uuid;
+
+use super::{
+    statement::statement,
+    suppressions::{Reason, suppress},
+};
+use crate::domain::{bounce::Notification, diagnostic::words};
+
+/// What became of a notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Noted {
+    /// It is about no email of ours that ever left, or about one whose text was erased.
+    Foreign,
+    /// It stands in the email's history.
+    Recorded {
+        email_id: Uuid,
+        /// It tells that the address is dead, and the address is suppressed.
+        suppressed: bool,
+    },
+}
+
+statement! {
+    /// An email whose body never began cannot have come back. Locked, so that it is not erased meanwhile.
+    struct Find { email_id: Uuid as SqlUuid } -> Binary =
+    "SELECT address_hash FROM email WHERE id = " email_id " AND letter IS NOT NULL AND (state IN (2, 6) \
+       OR EXISTS (SELECT FROM attempt WHERE attempt.email_id = email.id AND attempt.step = 5)) FOR SHARE"
+}
+
+statement! {
+    struct Insert {
+        email_id: Uuid as SqlUuid,
+        at: jiff_diesel::Timestamp as Timestamptz,
+        statuses: Vec<String> as Array<Text>,
+        diagnostics: Vec<String> as Array<Text>,
+    } -> Text =
+    "INSERT INTO bounce (email_id, at, status, diagnostic) SELECT " email_id ", " at ", status, diagnostic FROM unnest("
+    statuses ", " diagnostics ") AS told (status, diagnostic) ON CONFLICT DO NOTHING RETURNING status"
+}
+
+statement! {
+    struct IsSuppressed { hash: Vec<u8> as Binary } -> Bool =
+    "SELECT EXISTS (SELECT FROM suppression WHERE address_hash = " hash ")"
+}
+
+/// Records a notification, and suppresses the address of the email that it is about, if it tells that it is dead. Again,
+/// it does nothing: an address that an operator let get emails again stays free of what was known before.
+pub(crate) fn note_bounce(
+    connection: &mut PgConnection,
+    notification: &Notification,
+    now: Timestamp,
+) -> QueryResult<Noted> {
+    let Some(email_id) = notification.email_id else {
+        return Ok(Noted::Foreign);
+    };
+    connection.transaction(|connection| {
+        let found: Option<Vec<u8>> = Find { email_id }.get_result(connection).optional()?;
+        let Some(hash) = found else {
+            return Ok(Noted::Foreign);
+        };
+        let fates = &notification.fates;
+        let insert = Insert {
+            email_id,
+            at: now.to_diesel(),
+            statuses: fates.iter().map(|fate| fate.status.to_string()).collect(),
+            diagnostics: fates.iter().map(|fate| words(&fate.diagnostic)).collect(),
+        };
+        let is_new = !insert.load::<String>(connection)?.is_empty();
+        let Some(fate) = fates.iter().find(|fate| fate.is_dead_mailbox()) else {
+            return Ok(Noted::Recorded {
+                email_id,
+                suppressed: false,
+            });
+        };
+        if is_new {
+            let told = (email_id, format!("{} {}", fate.status, fate.diagnostic));
+            suppress(connection, &[told], Reason::Bounced, now)?;
+        }
+        let suppressed = IsSuppressed { hash }.get_result(connection)?;
+        Ok(Noted::Recorded { email_id, suppressed })
+    })
+}
