@@ -2,12 +2,14 @@
 
 mod config;
 mod domain;
+mod gallery;
 mod grpc;
 mod links;
 mod measure;
 mod smtp;
 mod store;
 mod templates;
+mod words;
 mod workers;
 
 use std::{sync::Arc, time::Duration};
@@ -25,7 +27,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-pub use crate::config::Config;
+pub use crate::{config::Config, gallery::write as gallery};
 use crate::{smtp::Letterhead, workers::Duty};
 
 /// Connections of the workers. They have their own, so that a flood of calls cannot let leases run out.

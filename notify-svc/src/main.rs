@@ -1,6 +1,6 @@
-//! The program: `serve`, `check-config`, `migrate`.
+//! The program: `serve`, `check-config`, `migrate`, `gallery`.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use notify_svc::Config;
@@ -16,6 +16,11 @@ enum Verb {
     CheckConfig(Config),
     /// Bring the database up to date and exit; `serve` does it, too
     Migrate(DatabaseArgs),
+    /// Write every email in every language into a directory, to be looked at in a browser
+    Gallery {
+        /// Where to; made when it is not there
+        directory: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -24,6 +29,9 @@ fn main() -> ExitCode {
         Verb::CheckConfig(config) => config.check().map(|()| println!("the settings are right")),
         Verb::Migrate(database) => {
             notify_svc::migrate(&database).map(|()| println!("the database is up to date"))
+        }
+        Verb::Gallery { directory } => {
+            notify_svc::gallery(&directory).map(|index| println!("{}", index.display()))
         }
     };
     match done {

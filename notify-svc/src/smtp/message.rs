@@ -16,7 +16,7 @@ use crate::{
     domain::reply::{Ending, Step},
     links::{Link, Links},
     store::Claimed,
-    templates,
+    templates::{self, Footer},
 };
 
 /// What all emails of the service have in common.
@@ -43,7 +43,7 @@ enum Unfit {
     #[error("the address: {0}")]
     Address(#[from] lettre::address::AddressError),
     #[error("the templates: {0}")]
-    Template(#[from] minijinja::Error),
+    Template(#[from] templates::Unrendered),
     #[error("the message: {0}")]
     Message(#[from] lettre::error::Error),
 }
@@ -74,7 +74,11 @@ fn try_compose(claimed: &Claimed, head: &Letterhead) -> Result<Message, Unfit> {
         locale: letter.recipient.locale.clone(),
     };
     let to: Address = letter.recipient.address.parse()?;
-    let texts = templates::render(&[letter], &head.links.settings(&link))?;
+    let footer = Footer {
+        settings_url: &head.links.settings(&link),
+        unsubscribe_url: &head.links.unsubscribe(&link),
+    };
+    let texts = templates::render(&[letter], footer)?;
     let body = MultiPart::alternative()
         .boundary(format!("=_{}", claimed.email_id.simple()))
         .singlepart(SinglePart::plain(texts.text))
