@@ -1,33 +1,31 @@
-//! Turns the emails' MJML into HTML with minijinja's placeholders in it, so that nothing of MJML runs in the service.
+//! Turns the emails' MJML into HTML that still has minijinja's placeholders, so that nothing of MJML runs in the service.
 
 use std::{collections::HashMap, env, error::Error, fs, path::Path};
 
-use mrml::prelude::{
-    parser::{ParserOptions, local_loader::LocalIncludeLoader},
-    render::RenderOptions,
-};
+use mrml::prelude::render::RenderOptions;
 
-/// The emails; the folder's other files are included by them.
+/// What the emails say; `layout.mjml` is around each.
 const EMAILS: [&str; 4] = ["invitation", "digest", "acceptance", "reply"];
 
-const SOURCES: &str = "src/templates";
-
-#[expect(clippy::disallowed_methods, reason = "cargo tells OUT_DIR by the environment only")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo tells OUT_DIR by the environment only"
+)]
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-changed={SOURCES}");
+    let sources = Path::new("src/templates");
+    println!("cargo::rerun-if-changed={}", sources.display());
     let out = env::var("OUT_DIR")?;
+    let layout = fs::read_to_string(sources.join("layout.mjml"))?;
     for email in EMAILS {
-        let mjml = fs::read_to_string(Path::new(SOURCES).join(format!("{email}.mjml")))?;
-        fs::write(Path::new(&out).join(format!("{email}.html")), html(&mjml)?)?;
+        let content = fs::read_to_string(sources.join(format!("{email}.mjml")))?;
+        let html = html(&layout.replace("<!-- email -->", &content))?;
+        fs::write(Path::new(&out).join(format!("{email}.html")), html)?;
     }
     Ok(())
 }
 
 fn html(mjml: &str) -> Result<String, Box<dyn Error>> {
-    let parser = ParserOptions {
-        include_loader: Box::new(LocalIncludeLoader::new(fs::canonicalize(SOURCES)?)),
-    };
-    let parsed = mrml::parse_with_options(mjml, &parser)?;
+    let parsed = mrml::parse(mjml)?;
     if let Some(warning) = parsed.warnings.first() {
         return Err(format!("{warning:?}").into());
     }

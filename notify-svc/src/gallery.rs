@@ -92,7 +92,11 @@ mod tests {
         for language in Language::ALL {
             for (name, _) in cases(language) {
                 let file = format!("{name}.{}", language.tag());
-                assert_eq!(index.matches(&format!("src=\"{file}.html\"")).count(), 4, "{file}");
+                assert_eq!(
+                    index.matches(&format!("src=\"{file}.html\"")).count(),
+                    4,
+                    "{file}"
+                );
                 let html = fs::read_to_string(directory.path().join(format!("{file}.html")));
                 assert!(html.expect("it is there").contains("</html>"), "{file}");
             }

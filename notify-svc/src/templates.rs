@@ -114,7 +114,12 @@ fn initial(language: Language, email: &Initial) -> Result<Email, Unsaid> {
         lead: "invites-lead",
         stop: "stop-invitations",
     };
-    ask(language, asking, email, &say(language, "two-reminders-follow", [])?)
+    ask(
+        language,
+        asking,
+        email,
+        &say(language, "two-reminders-follow", [])?,
+    )
 }
 
 fn reminder(language: Language, email: &Reminder) -> Result<Email, Unsaid> {
@@ -123,7 +128,11 @@ fn reminder(language: Language, email: &Reminder) -> Result<Email, Unsaid> {
         lead: "waits-lead",
         stop: "stop-reminders",
     };
-    let follow = say(language, "reminders-follow", [("count", email.remaining_count.into())])?;
+    let follow = say(
+        language,
+        "reminders-follow",
+        [("count", email.remaining_count.into())],
+    )?;
     ask(language, asking, &email.invitation, &follow)
 }
 
@@ -158,8 +167,8 @@ fn digest(language: Language, letters: &[&Letter]) -> Result<Email, Unrendered> 
     let reminders = reminders.collect::<Result<Vec<_>, _>>()?;
     let (shown, hidden) = reminders.split_at(reminders.len().min(SHOWN));
     let invitations = shown.iter().map(|email| {
-        let inviter_name = spoken(&email.inviter_name);
-        context! { inviter_name, ..invitation(email) }
+        let inviter_name = called(language, &email.inviter_name)?;
+        Ok(context! { inviter_name, ..invitation(email) })
     });
     let names = shown.iter().map(|email| email.inviter_name.as_str());
     Ok(Email {
@@ -169,7 +178,7 @@ fn digest(language: Language, letters: &[&Letter]) -> Result<Email, Unrendered> 
         because: say(language, "because-invited-by-many", [])?,
         stop: Some(say(language, "stop-reminders", [])?),
         values: context! {
-            invitations => invitations.collect::<Vec<_>>(),
+            invitations => invitations.collect::<Result<Vec<_>, Unsaid>>()?,
             more => hidden
                 .first()
                 .map(|next| context! { count => hidden.len(), inbox_url => &next.inbox_url }),
@@ -185,7 +194,11 @@ fn acceptance(language: Language, email: &Acceptance) -> Result<Email, Unsaid> {
         say(language, "connections-count", [who.clone(), count])?
     } else {
         let names = list(language, email.names.iter().map(String::as_str))?;
-        say(language, "connections-include", [who.clone(), count, ("names", names.into())])?
+        say(
+            language,
+            "connections-include",
+            [who.clone(), count, ("names", names.into())],
+        )?
     };
     let lead = say(language, "accepted-lead", [who])?;
     Ok(Email {
@@ -242,7 +255,9 @@ fn subject(language: Language, id: &str, name: &str) -> Result<String, Unsaid> {
 }
 
 fn list<'a>(language: Language, names: impl Iterator<Item = &'a str>) -> Result<String, Unsaid> {
-    let names = names.map(|name| called(language, name)).collect::<Result<Vec<_>, _>>()?;
+    let names = names
+        .map(|name| called(language, name))
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(language.list(names.iter().map(String::as_str)))
 }
 

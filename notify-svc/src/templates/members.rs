@@ -16,7 +16,11 @@ const BREAK: char = '\u{200b}';
 
 /// A name as the language has it in a sentence: ours leave it as it is or add a word of respect.
 pub(super) fn called(language: Language, name: &str) -> Result<String, Unsaid> {
-    WORDS.say(language, "called", &[("name", spoken(name))].into_iter().collect())
+    WORDS.say(
+        language,
+        "called",
+        &[("name", spoken(name))].into_iter().collect(),
+    )
 }
 
 /// A name as it may stand in a line of ours.
@@ -35,12 +39,13 @@ pub(super) fn is_link(name: &str) -> bool {
     let lower = name.to_lowercase();
     let is_domain = |word: &str| {
         let word = word.trim_end_matches(|c: char| !c.is_alphanumeric());
-        word.rsplit_once(['.', '。', '．', '｡']).is_some_and(|(host, top)| {
-            let is_top = |is_case: fn(&char) -> bool| top.chars().all(|c| is_case(&c));
-            host.ends_with(char::is_alphanumeric)
-                && top.len() >= 2
-                && (is_top(char::is_ascii_lowercase) || is_top(char::is_ascii_uppercase))
-        })
+        word.rsplit_once(['.', '。', '．', '｡'])
+            .is_some_and(|(host, top)| {
+                let is_top = |is_case: fn(&char) -> bool| top.chars().all(|c| is_case(&c));
+                host.ends_with(char::is_alphanumeric)
+                    && top.len() >= 2
+                    && (is_top(char::is_ascii_lowercase) || is_top(char::is_ascii_uppercase))
+            })
     };
     lower.contains("www.") || lower.contains(['/', '@']) || name.split_whitespace().any(is_domain)
 }
@@ -64,7 +69,10 @@ impl Lines {
         let mut preview = String::new();
         for word in words {
             if preview.chars().count() + word.chars().count() >= PREVIEW_CHARS {
-                preview.extend(word.chars().take(PREVIEW_CHARS.saturating_sub(preview.chars().count())));
+                preview.extend(
+                    word.chars()
+                        .take(PREVIEW_CHARS.saturating_sub(preview.chars().count())),
+                );
                 preview.push('…');
                 break;
             }
@@ -173,7 +181,16 @@ mod tests {
         ] {
             assert!(is_link(link), "{link}");
         }
-        for name in ["Dr.No", "J.R.R. Tolkien", "St.John", "Ada Adler, Ph.D.", "李小龍", "Ada...", "M.", ""] {
+        for name in [
+            "Dr.No",
+            "J.R.R. Tolkien",
+            "St.John",
+            "Ada Adler, Ph.D.",
+            "李小龍",
+            "Ada...",
+            "M.",
+            "",
+        ] {
             assert!(!is_link(name), "{name}");
         }
     }
@@ -189,7 +206,7 @@ mod tests {
     #[test]
     fn every_line_is_quoted_the_wrapped_ones_too() {
         for (text, expected) in [
-            ("one\n\n-- \ntwo", "> one\n>\n> --\n> two"),
+            ("one\n\n-- \ntwo", "> one\n> \n> --\n> two"),
             ("one\u{2028}two\rthree\u{85}four", "> one\n> two\n> three\n> four"),
         ] {
             assert_eq!(quoted(Lines::of(text).0), expected, "{text:?}");
@@ -197,7 +214,10 @@ mod tests {
         for long in ["x".repeat(1_900), "漢字".repeat(900), "two words ".repeat(190)] {
             let quoted = quoted(Lines::of(&long).0);
             for line in quoted.lines() {
-                assert!(line.starts_with("> ") && textwrap::core::display_width(line) <= COLUMNS, "{line}");
+                assert!(
+                    line.starts_with("> ") && textwrap::core::display_width(line) <= COLUMNS,
+                    "{line}"
+                );
             }
             let read: String = quoted.lines().map(|line| &line[2..]).collect();
             assert_eq!(read.replace(' ', ""), long.replace(' ', ""));
@@ -212,7 +232,10 @@ mod tests {
         assert_eq!(preview(""), None);
         for long in ["x".repeat(1_900), "xy ".repeat(600)] {
             let preview = preview(&long).expect("there is text");
-            assert!((100..=PREVIEW_CHARS + 1).contains(&preview.chars().count()), "{preview}");
+            assert!(
+                (100..=PREVIEW_CHARS + 1).contains(&preview.chars().count()),
+                "{preview}"
+            );
             assert!(preview.ends_with('…'));
         }
     }
@@ -220,6 +243,9 @@ mod tests {
     #[test]
     fn an_address_is_a_url_that_writes_to_it() {
         assert_eq!(mailto("a+b@x.example"), "mailto:a+b@x.example");
-        assert_eq!(mailto("a%b?c&d#e@x.example"), "mailto:a%25b%3Fc%26d%23e@x.example");
+        assert_eq!(
+            mailto("a%b?c&d#e@x.example"),
+            "mailto:a%25b%3Fc%26d%23e@x.example"
+        );
     }
 }
