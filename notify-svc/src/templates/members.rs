@@ -119,12 +119,14 @@ pub(super) fn mailto(address: &str) -> String {
 fn inert(text: &str) -> String {
     let mut cut = String::with_capacity(text.len() + 16);
     let mut rest = text.chars().peekable();
+    let mut before = ' ';
     while let Some(c) = rest.next() {
         cut.push(c);
         let next = rest.peek().copied().unwrap_or(' ');
         let is_link = match c {
             ':' => next == '/',
-            '.' | '@' => next.is_alphanumeric(),
+            '.' => before.is_alphanumeric() && next.is_alphanumeric(),
+            '@' => next.is_alphanumeric(),
             // Full stops to domains (IDNA), too; between other letters they end sentences.
             '。' | '．' | '｡' => next.is_ascii_alphanumeric(),
             _ => false,
@@ -132,6 +134,7 @@ fn inert(text: &str) -> String {
         if is_link {
             cut.push(BREAK);
         }
+        before = c;
     }
     cut
 }
@@ -161,7 +164,7 @@ mod tests {
             ("evil。com", "evil。|com"),
             ("はい。そうです。", "はい。そうです。"),
             ("We met. In Oslo...", "We met. In Oslo..."),
-            ("10:30, @ Oslo", "10:30, @ Oslo"),
+            ("10:30, @ Oslo ...and so on", "10:30, @ Oslo ...and so on"),
         ] {
             assert_eq!(inert(text), cut.replace('|', "\u{200b}"), "{text}");
         }
