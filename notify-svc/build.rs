@@ -34,5 +34,12 @@ fn html(mjml: &str) -> Result<String, Box<dyn Error>> {
         fonts: HashMap::new(),
         ..RenderOptions::default()
     };
-    Ok(parsed.element.render(&render)?)
+    let html = parsed.element.render(&render)?;
+    // Lines short enough for any mail server; between these tags a line's end is nothing to see.
+    let html = ["<table", "<tbody", "<tr", "<td", "<div", "<p", "<meta"]
+        .iter()
+        .fold(html, |html, tag| {
+            html.replace(&format!(">{tag}"), &format!(">\n{tag}"))
+        });
+    Ok(html)
 }

@@ -6,7 +6,10 @@
 
 use std::sync::LazyLock;
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context, syntax::SyntaxConfig};
+use minijinja::{
+    AutoEscape, Environment, Output, UndefinedBehavior, Value, context, escape_formatter,
+    syntax::SyntaxConfig,
+};
 use shell::words::Unsaid;
 
 use crate::{
@@ -277,6 +280,10 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
             AutoEscape::None
         }
     });
+    environment.set_formatter(|out, state, value| match (state.auto_escape(), value.as_str()) {
+        (AutoEscape::Html, Some(text)) => Ok(ascii(out, text)?),
+        _ => escape_formatter(out, state, value),
+    });
     environment.add_filter("quoted", members::quoted);
     WORDS.teach(&mut environment);
     for (name, source) in TEMPLATES {
@@ -286,6 +293,19 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     }
     environment
 });
+
+/// Escapes a text for HTML, all but ASCII too: so the part goes out as it is, which costs less than to encode it.
+fn ascii(out: &mut Output<'_>, text: &str) -> std::fmt::Result {
+    let is_special = |c: char| !c.is_ascii() || matches!(c, '<' | '>' | '&' | '"' | '\'');
+    let mut rest = text;
+    while let Some(at) = rest.find(is_special) {
+        out.write_str(&rest[..at])?;
+        let special = rest[at..].chars().next().expect("it was found");
+        write!(out, "&#{};", u32::from(special))?;
+        rest = &rest[at + special.len_utf8()..];
+    }
+    out.write_str(rest)
+}
 
 macro_rules! html {
     ($name:literal) => {

@@ -32,6 +32,11 @@ pub(super) fn urls(html: &str) -> Vec<String> {
         .collect()
 }
 
+/// The texts of all headings.
+pub(super) fn headings(html: &str) -> Vec<String> {
+    all(&Html::parse_document(html), "h1, h2").map(text).collect()
+}
+
 /// What a reader sees of the page, a line for each text.
 pub(super) fn visible(html: &str) -> String {
     let page = Html::parse_document(html);
@@ -147,10 +152,10 @@ fn contrast(page: &Html, scheme: Scheme) -> Vec<String> {
         }
         let first = |properties: &[&str]| {
             chain.iter().find_map(|element| {
-                let values = properties
+                let mut values = properties
                     .iter()
                     .filter_map(|property| computed(*element, property, &rules));
-                values.last().map(|value| colour(&value))
+                values.next_back().map(|value| colour(&value))
             })
         };
         let ink = first(&["color"]).unwrap_or([0, 0, 0]);
