@@ -42,6 +42,10 @@ check: need-buf need-cargo-machete ## Format, lints, docs, protos, unused depend
 	cd proto && buf lint && buf format -d --exit-code
 	cargo machete
 
+.PHONY: emails
+emails: ## Write every email in every language into target/emails and say which page shows them; needs cargo only
+	cargo run --quiet --locked -p notify-svc -- gallery "$${CARGO_TARGET_DIR:-target}/emails"
+
 .PHONY: docs
 docs: ## Write docs/transitions.md anew from the rules
 	UPDATE_DOCS=1 cargo test -p invitations-svc --locked --test transitions

@@ -7,6 +7,7 @@ pub mod ledger;
 pub mod links;
 pub mod store;
 pub mod web;
+mod words;
 pub mod workers;
 
 use std::{sync::Arc, time::Duration};

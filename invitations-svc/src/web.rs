@@ -1,18 +1,21 @@
 //! The page behind an accept link. Opening it changes nothing; only its buttons act.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Form, Router,
     extract::{DefaultBodyLimit, Path, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
 use minijinja::{Environment, context};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use shell::{clock::Clock, fields::Violations, postgres::Database, signing::Keyring};
+use shell::{clock::Clock, fields::Violations, postgres::Database, signing::Keyring, words::Language};
 use uuid::Uuid;
 
 use crate::{
@@ -25,6 +28,7 @@ use crate::{
     ledger::{Decided, Ledger},
     links::{self, AcceptLink, UrlTemplate},
     store::{books, members},
+    words::WORDS,
 };
 
 /// Largest form, in bytes: a long reply, percent-encoded.
@@ -74,32 +78,46 @@ pub fn router(web: Web) -> Router {
         .with_state(web)
 }
 
-async fn show(State(web): State<Web>, Path(token): Path<String>) -> Response {
-    match links::open(&web.keys, &token) {
-        Some(link) => web.invitation(&token, link, Said::Nothing).await,
-        None => neutral(),
+/// A link that somebody opened.
+struct Opened {
+    token: String,
+    link: AcceptLink,
+    /// What their browser asks for, where we cannot ask what the recipient speaks.
+    browser: Language,
+}
+
+/// The language of pages that must not tell whose link it was.
+fn browser(headers: &HeaderMap) -> Language {
+    let accepted = headers.get(header::ACCEPT_LANGUAGE);
+    Language::accepted(accepted.and_then(|value| value.to_str().ok()).unwrap_or_default())
+}
+
+async fn show(State(web): State<Web>, Path(token): Path<String>, headers: HeaderMap) -> Response {
+    match web.open(token, &headers) {
+        Some(opened) => web.invitation(&opened, Said::Nothing).await,
+        None => neutral(browser(&headers)),
     }
 }
 
-async fn accept(State(web): State<Web>, Path(token): Path<String>) -> Response {
-    let Some(link) = web.acting(&token) else {
-        return neutral();
+async fn accept(State(web): State<Web>, Path(token): Path<String>, headers: HeaderMap) -> Response {
+    let Some(opened) = web.acting(token, &headers) else {
+        return neutral(browser(&headers));
     };
-    match web.answer(link, None, Answer::Accept).await {
-        Ok(Ok(_)) => page(StatusCode::OK, "accepted.html", context! {}),
-        Ok(Err(refusal)) => web.refused(&token, link, refusal).await,
-        Err(error) => lost(link, &error),
+    match web.answer(opened.link, None, Answer::Accept).await {
+        Ok(Ok(_)) => web.invitation(&opened, Said::Nothing).await,
+        Ok(Err(refusal)) => web.refused(&opened, refusal).await,
+        Err(error) => lost(&opened, &error),
     }
 }
 
-async fn ignore(State(web): State<Web>, Path(token): Path<String>) -> Response {
-    let Some(link) = web.acting(&token) else {
-        return neutral();
+async fn ignore(State(web): State<Web>, Path(token): Path<String>, headers: HeaderMap) -> Response {
+    let Some(opened) = web.acting(token, &headers) else {
+        return neutral(browser(&headers));
     };
-    match web.answer(link, None, Answer::Ignore).await {
-        Ok(Ok(_)) => web.invitation(&token, link, Said::Ignored).await,
-        Ok(Err(refusal)) => web.refused(&token, link, refusal).await,
-        Err(error) => lost(link, &error),
+    match web.answer(opened.link, None, Answer::Ignore).await {
+        Ok(Ok(_)) => web.invitation(&opened, Said::Ignored).await,
+        Ok(Err(refusal)) => web.refused(&opened, refusal).await,
+        Err(error) => lost(&opened, &error),
     }
 }
 
@@ -111,24 +129,25 @@ struct ReplyForm {
     nonce: String,
 }
 
-async fn reply(State(web): State<Web>, Path(token): Path<String>, Form(form): Form<ReplyForm>) -> Response {
-    let Some(link) = web.acting(&token) else {
-        return neutral();
+async fn reply(
+    State(web): State<Web>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<ReplyForm>,
+) -> Response {
+    let Some(opened) = web.acting(token, &headers) else {
+        return neutral(browser(&headers));
     };
     let mut violations = Violations::default();
-    let text = violations.text("Your reply", form.text.trim(), web.reply_chars);
-    if text.is_empty() {
-        violations.add("Your reply", "must not be empty");
+    let text = violations.text("text", form.text.trim(), web.reply_chars);
+    if violations.into_result("", ()).is_err() || text.is_empty() {
+        return web.invitation(&opened, Said::Wrong(form.text)).await;
     }
-    if let Err(status) = violations.into_result("", ()) {
-        let wrong = status.message().to_owned();
-        return web.invitation(&token, link, Said::Wrong(wrong, form.text)).await;
-    }
-    let request = once(&token, &form.nonce, &text);
-    match web.answer(link, Some(request), Answer::Reply(text)).await {
-        Ok(Ok(_)) => web.invitation(&token, link, Said::Replied).await,
-        Ok(Err(refusal)) => web.refused(&token, link, refusal).await,
-        Err(error) => lost(link, &error),
+    let request = once(&opened.token, &form.nonce, &text);
+    match web.answer(opened.link, Some(request), Answer::Reply(text)).await {
+        Ok(Ok(_)) => web.invitation(&opened, Said::Replied).await,
+        Ok(Err(refusal)) => web.refused(&opened, refusal).await,
+        Err(error) => lost(&opened, &error),
     }
 }
 
@@ -154,16 +173,24 @@ enum Said {
     Ignored,
     Replied,
     /// Something is wrong with the reply, which is shown again.
-    Wrong(String, String),
-    /// An act was refused.
+    Wrong(String),
+    /// An act was refused: the id of the text that says why.
     Refused(&'static str),
 }
 
 impl Web {
-    /// What a token names, where buttons act.
-    fn acting(&self, token: &str) -> Option<AcceptLink> {
+    fn open(&self, token: String, headers: &HeaderMap) -> Option<Opened> {
+        Some(Opened {
+            link: links::open(&self.keys, &token)?,
+            token,
+            browser: browser(headers),
+        })
+    }
+
+    /// As [`Web::open`], where buttons act.
+    fn acting(&self, token: String, headers: &HeaderMap) -> Option<Opened> {
         match self.button {
-            AcceptButton::Acts => links::open(&self.keys, token),
+            AcceptButton::Acts => self.open(token, headers),
             AcceptButton::Inbox => None,
         }
     }
@@ -182,75 +209,80 @@ impl Web {
             .await
     }
 
-    async fn refused(&self, token: &str, link: AcceptLink, refusal: Refusal) -> Response {
+    async fn refused(&self, opened: &Opened, refusal: Refusal) -> Response {
         match refusal {
             Refusal::InvitationNotFound | Refusal::InvitationExpired | Refusal::InvitationDeclined => {
-                neutral()
+                neutral(opened.browser)
             }
-            Refusal::InvitationClosed => self.invitation(token, link, Said::Nothing).await,
+            Refusal::InvitationClosed => self.invitation(opened, Said::Nothing).await,
             Refusal::ConnectionLimitReached => {
-                let why =
-                    "You cannot be connected at present: one of you has as many connections as possible.";
-                self.invitation(token, link, Said::Refused(why)).await
+                self.invitation(opened, Said::Refused("connections-full")).await
             }
-            Refusal::ReplyLimitReached => {
-                let why = "There are as many replies to this invitation as possible.";
-                self.invitation(token, link, Said::Refused(why)).await
-            }
+            Refusal::ReplyLimitReached => self.invitation(opened, Said::Refused("replies-full")).await,
             refusal => {
                 tracing::error!(%refusal, "an accept page met a refusal that answering does not have");
-                neutral()
+                neutral(opened.browser)
             }
         }
     }
 
-    /// The invitation as it stands, and what there is to say.
-    async fn invitation(&self, token: &str, link: AcceptLink, said: Said) -> Response {
+    /// The invitation as it stands, and what there is to say, in the recipient's language.
+    async fn invitation(&self, opened: &Opened, said: Said) -> Response {
+        let link = opened.link;
         let read = self.database.run(Instant::now() + self.patience, move |db| {
-            let received = books::received(db, link.recipient_id, link.invitation_id)?;
-            let ids: Vec<_> = received.iter().map(|row| row.inviter_id).collect();
-            Ok(received.zip(members::by_ids(db, &ids)?.pop()))
+            let Some(received) = books::received(db, link.recipient_id, link.invitation_id)? else {
+                return Ok(None);
+            };
+            let members = members::by_ids(db, &[link.recipient_id, received.inviter_id])?;
+            let member = |id| members.iter().find(|member| member.member_id == id).cloned();
+            Ok(member(link.recipient_id)
+                .zip(member(received.inviter_id))
+                .map(|(recipient, inviter)| (received, recipient, inviter)))
         });
         match read.await {
-            Ok(Some((received, inviter))) => self.page_of(token, &received, &inviter, said),
-            Ok(None) => neutral(),
+            Ok(Some((received, recipient, inviter))) => {
+                self.page_of(opened, Language::of(&recipient.locale), &received, &inviter, said)
+            }
+            Ok(None) => neutral(opened.browser),
             Err(error) => {
                 tracing::warn!(%error, "an accept page could not be shown");
-                unavailable()
+                unavailable(opened.browser)
             }
         }
     }
 
-    fn page_of(&self, token: &str, received: &Received, inviter: &Member, said: Said) -> Response {
+    fn page_of(
+        &self,
+        opened: &Opened,
+        language: Language,
+        received: &Received,
+        inviter: &Member,
+        said: Said,
+    ) -> Response {
         let is_ignored = match received.state(self.clock.now()) {
             Some(ReceivedState::Pending) => false,
             Some(ReceivedState::Ignored) => true,
-            Some(ReceivedState::Accepted) => return page(StatusCode::OK, "accepted.html", context! {}),
-            Some(ReceivedState::Declined | ReceivedState::Expired) | None => return neutral(),
+            Some(ReceivedState::Accepted) => {
+                return page(StatusCode::OK, language, "accepted.html", context! {});
+            }
+            Some(ReceivedState::Declined | ReceivedState::Expired) | None => return neutral(opened.browser),
         };
         let (status, notice, draft) = match said {
             Said::Nothing => (StatusCode::OK, None, None),
-            Said::Ignored => (
-                StatusCode::OK,
-                Some("Put aside. The sender does not learn of it.".to_owned()),
-                None,
-            ),
-            Said::Replied => (
-                StatusCode::OK,
-                Some("Your reply is on its way. The invitation is still open.".to_owned()),
-                None,
-            ),
-            Said::Wrong(wrong, text) => (StatusCode::BAD_REQUEST, Some(wrong), Some(text)),
-            Said::Refused(why) => (StatusCode::CONFLICT, Some(why.to_owned()), None),
+            Said::Ignored => (StatusCode::OK, Some("ignored"), None),
+            Said::Replied => (StatusCode::OK, Some("replied"), None),
+            Said::Wrong(text) => (StatusCode::BAD_REQUEST, Some("reply-wrong"), Some(text)),
+            Said::Refused(why) => (StatusCode::CONFLICT, Some(why), None),
         };
         page(
             status,
+            language,
             "invitation.html",
             context! {
                 inviter => &inviter.name,
                 note => &received.note,
                 inbox_url => self.inbox_url.of(received.id),
-                path => (self.button == AcceptButton::Acts).then(|| format!("/i/{token}")),
+                path => (self.button == AcceptButton::Acts).then(|| format!("/i/{}", opened.token)),
                 is_ignored,
                 notice,
                 draft => draft.unwrap_or_default(),
@@ -262,29 +294,33 @@ impl Web {
 }
 
 /// Nothing is known of what became of a pressed button.
-fn lost(link: AcceptLink, error: &crate::ledger::LedgerError) -> Response {
-    tracing::warn!(%error, invitation_id = %link.invitation_id, "an accept page's button was not committed");
-    unavailable()
+fn lost(opened: &Opened, error: &crate::ledger::LedgerError) -> Response {
+    let invitation_id = opened.link.invitation_id;
+    tracing::warn!(%error, %invitation_id, "an accept page's button was not committed");
+    unavailable(opened.browser)
 }
 
-/// One page for every link that does nothing, whatever the reason.
-fn neutral() -> Response {
-    page(StatusCode::NOT_FOUND, "neutral.html", context! {})
+/// One page for every link that does nothing, whatever the reason and whosever it is.
+fn neutral(language: Language) -> Response {
+    page(StatusCode::NOT_FOUND, language, "neutral.html", context! {})
 }
 
-fn unavailable() -> Response {
-    page(StatusCode::SERVICE_UNAVAILABLE, "unavailable.html", context! {})
+fn unavailable(language: Language) -> Response {
+    page(
+        StatusCode::SERVICE_UNAVAILABLE,
+        language,
+        "unavailable.html",
+        context! {},
+    )
 }
 
-fn page(status: StatusCode, template: &str, values: minijinja::Value) -> Response {
-    let html = templates()
-        .get_template(template)
-        .and_then(|template| template.render(values));
-    let html = html.expect("the templates are fixed and their values are given");
+fn page(status: StatusCode, language: Language, template: &str, values: minijinja::Value) -> Response {
+    let html = html(language, template, values);
     let headers = [
         (header::CACHE_CONTROL, "no-store"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_LANGUAGE, language.tag()),
         (
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -298,9 +334,17 @@ fn page(status: StatusCode, template: &str, values: minijinja::Value) -> Respons
         .into_response()
 }
 
-fn templates() -> Environment<'static> {
+fn html(language: Language, template: &str, values: minijinja::Value) -> String {
+    TEMPLATES
+        .get_template(template)
+        .and_then(|template| template.render(context! { language => language.tag(), ..values }))
+        .expect("the templates and texts are fixed and their values are given")
+}
+
+static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    WORDS.teach(&mut templates);
     for (name, source) in [
         ("base.html", include_str!("web/base.html")),
         ("invitation.html", include_str!("web/invitation.html")),
@@ -313,26 +357,51 @@ fn templates() -> Environment<'static> {
             .expect("the templates are well formed");
     }
     templates
-}
+});
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn html(note: &str, path: Option<&str>, is_ignored: bool) -> String {
+    fn invitation(language: Language, notice: Option<&str>, note: &str, path: Option<&str>) -> String {
         let values = context! {
-            inviter => "Eve <b>", note, inbox_url => "https://x.example/", path, is_ignored,
-            notice => None::<&str>, draft => "", reply_chars => 1900, nonce => "n",
+            inviter => "Eve <b>", note, inbox_url => "https://x.example/", path, is_ignored => false,
+            notice, draft => "", reply_chars => 1900, nonce => "n",
         };
-        templates()
-            .get_template("invitation.html")
-            .and_then(|page| page.render(values))
-            .expect("renders")
+        super::html(language, "invitation.html", values)
+    }
+
+    fn html(note: &str, path: Option<&str>) -> String {
+        invitation(Language::English, None, note, path)
+    }
+
+    #[test]
+    fn every_page_speaks_every_language() {
+        for language in Language::ALL {
+            for notice in [
+                "ignored",
+                "replied",
+                "reply-wrong",
+                "connections-full",
+                "replies-full",
+            ] {
+                let html = invitation(language, Some(notice), "", Some("/i/t"));
+                assert!(
+                    html.contains(&format!("<html lang=\"{}\">", language.tag())),
+                    "{html}"
+                );
+            }
+            for name in ["accepted.html", "neutral.html", "unavailable.html"] {
+                let html = super::html(language, name, context! {});
+                let english = super::html(Language::English, name, context! {});
+                assert_eq!(html == english, language == Language::English, "{html}");
+            }
+        }
     }
 
     #[test]
     fn a_note_is_text_and_nothing_else() {
-        let html = html("<script>{{ 1 }}</script>", Some("/i/t"), false);
+        let html = html("<script>{{ 1 }}</script>", Some("/i/t"));
         assert!(
             html.contains("&lt;script&gt;{{ 1 }}&lt;&#x2f;script&gt;"),
             "{html}"
@@ -346,12 +415,16 @@ mod tests {
 
     #[test]
     fn without_acting_buttons_the_page_leads_to_the_inbox() {
-        assert!(!html("", None, false).contains("<form"));
+        assert!(!html("", None).contains("<form"));
     }
 
     #[test]
     fn an_ignored_invitation_can_still_be_accepted_but_not_ignored() {
-        let html = html("", Some("/i/t"), true);
+        let values = context! {
+            inviter => "Eve", note => "", inbox_url => "https://x.example/", path => "/i/t", is_ignored => true,
+            notice => None::<&str>, draft => "", reply_chars => 1900, nonce => "n",
+        };
+        let html = super::html(Language::English, "invitation.html", values);
         assert!(html.contains("/accept") && !html.contains("/ignore"), "{html}");
     }
 

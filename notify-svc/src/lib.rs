@@ -2,6 +2,7 @@
 
 mod config;
 mod domain;
+mod gallery;
 mod grpc;
 mod links;
 mod maildir;
@@ -9,6 +10,7 @@ mod measure;
 mod smtp;
 mod store;
 mod templates;
+mod words;
 mod workers;
 
 use std::{sync::Arc, time::Duration};
@@ -28,8 +30,11 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-pub use crate::config::{Config, DkimArgs};
 use crate::workers::{Bounces, Chores, Duty, Retention};
+pub use crate::{
+    config::{Config, DkimArgs},
+    gallery::write as gallery,
+};
 
 /// Connections of the workers. They have their own, so that a flood of calls cannot let leases run out.
 const WORKER_CONNECTIONS: u32 = 4;

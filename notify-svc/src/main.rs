@@ -1,6 +1,6 @@
-//! The program: `serve`, `check-config`, `migrate`, `dkim-record`.
+//! The program: `serve`, `check-config`, `migrate`, `dkim-record`, `gallery`.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use notify_svc::{Config, DkimArgs};
@@ -18,6 +18,11 @@ enum Verb {
     Migrate(DatabaseArgs),
     /// Print what has to be in the DNS before emails are signed with a key
     DkimRecord(DkimArgs),
+    /// Write every email in every language into a directory, to be looked at in a browser
+    Gallery {
+        /// Where to; made when it is not there
+        directory: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -27,6 +32,9 @@ fn main() -> ExitCode {
         Verb::DkimRecord(dkim) => dkim.record().map(|record| println!("{record}")),
         Verb::Migrate(database) => {
             notify_svc::migrate(&database).map(|()| println!("the database is up to date"))
+        }
+        Verb::Gallery { directory } => {
+            notify_svc::gallery(&directory).map(|index| println!("{}", index.display()))
         }
     };
     match done {

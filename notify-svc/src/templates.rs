@@ -1,16 +1,29 @@
-//! The words of the emails. The same email always gives the same bytes.
+//! The emails. The same letters always give the same bytes.
 //!
-//! Two templates for each kind, HTML and plain text, both written by hand; a reminder says in HTML what the initial email
-//! says, with other words around it. An unknown variable is an error; in HTML
-//! everything that comes from outside is escaped.
+//! Two templates for each email, MJML (HTML since the build, `build.rs`) and plain text, both written by hand; `words/`
+//! has what they say in each language. An unknown variable or text is an error. What members wrote is data: it is
+//! escaped in HTML, quoted in plain text, and nowhere a link.
 
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use minijinja::{
-    AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value, context, syntax::SyntaxConfig,
+    AutoEscape, Environment, Output, UndefinedBehavior, Value, context, escape_formatter,
+    syntax::SyntaxConfig,
+};
+use shell::words::Unsaid;
+
+use crate::{
+    domain::email::{Acceptance, Content, Initial, Letter, Reminder, Reply},
+    templates::members::{Lines, called, is_link, spoken},
+    words::{FluentValue, Language, WORDS},
 };
 
-use crate::domain::email::{Acceptance, Content, Initial, Letter, Reminder, Reply};
+mod members;
+pub(crate) mod samples;
+
+/// Reminders that one email shows; of more it says how many there are, so that it stays below the size that mailboxes
+/// cut (about 100 KB).
+const SHOWN: usize = 10;
 
 /// Subject and both bodies of an email.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,138 +35,307 @@ pub(crate) struct Texts {
     pub(crate) html: String,
 }
 
-/// Writes an email. More than one letter are reminders of one reader, put together; none is an error.
-pub(crate) fn render(letters: &[&Letter], settings_url: &str) -> Result<Texts, minijinja::Error> {
-    let [letter, ..] = letters else {
-        return Err(ErrorKind::MissingArgument.into());
+/// Where a reader chooses what they get.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Footer<'a> {
+    pub(crate) settings_url: &'a str,
+    /// Shown where an email asks for something: in invitations and reminders.
+    pub(crate) unsubscribe_url: &'a str,
+}
+
+/// Why letters are no email.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unrendered {
+    #[error("only reminders can be put together, and one letter at least is needed")]
+    Letters,
+    #[error(transparent)]
+    Template(#[from] minijinja::Error),
+    #[error(transparent)]
+    Text(#[from] Unsaid),
+}
+
+/// Writes an email in the first letter's language. More than one letter are reminders of one reader, put together.
+pub(crate) fn render(letters: &[&Letter], footer: Footer<'_>) -> Result<Texts, Unrendered> {
+    let [letter, more @ ..] = letters else {
+        return Err(Unrendered::Letters);
     };
-    let (name, subject, content) = match &letter.content {
-        Content::Initial(email) => ("initial", invites(email), initial(email)),
-        Content::Reminder(email) => ("reminder", waits(email), reminder(email)),
-        Content::Acceptance(email) => ("acceptance", accepted(email), acceptance(email)),
-        Content::Reply(email) => ("reply", replied(email), reply(email)),
+    let language = Language::of(&letter.recipient.locale);
+    let email = match &letter.content {
+        Content::Reminder(_) if !more.is_empty() => digest(language, letters)?,
+        _ if !more.is_empty() => return Err(Unrendered::Letters),
+        Content::Initial(email) => initial(language, email)?,
+        Content::Reminder(email) => reminder(language, email)?,
+        Content::Acceptance(email) => acceptance(language, email)?,
+        Content::Reply(email) => reply(language, email)?,
     };
     let values = context! {
-        language => "en",
-        subject => subject.as_str(),
-        recipient_name => letter.recipient.name.as_str(),
-        settings_url,
-        ..content
+        language => language.tag(),
+        subject => &email.subject,
+        preview => email.preview,
+        because => email.because,
+        stop => email.stop,
+        recipient_name => spoken(&letter.recipient.name),
+        settings_url => footer.settings_url,
+        unsubscribe_url => footer.unsubscribe_url,
+        ..email.values
     };
     let page = |extension: &str| {
-        environment()
-            .get_template(&format!("{name}.{extension}"))?
-            .render(&values)
+        let template = ENVIRONMENT.get_template(&format!("{}.{extension}", email.template))?;
+        template.render(&values)
     };
     Ok(Texts {
-        language: "en",
+        language: language.tag(),
         text: page("txt")?,
         html: page("html")?,
-        subject,
+        subject: email.subject,
     })
 }
 
-fn initial(email: &Initial) -> Value {
-    context! {
-        inviter_name => email.inviter_name.as_str(),
-        note => email.note.as_str(),
-        accept_url => email.accept_url.as_str(),
-        inviter_profile_url => email.inviter_profile_url.as_str(),
-        inbox_url => email.inbox_url.as_str(),
-    }
+/// What one kind of email brings.
+struct Email {
+    template: &'static str,
+    subject: String,
+    /// What mailboxes show beside the subject.
+    preview: String,
+    /// Why the reader gets it, and what will follow.
+    because: String,
+    /// What the link says that switches these emails off; none where there is no such link.
+    stop: Option<String>,
+    values: Value,
 }
 
-fn reminder(email: &Reminder) -> Value {
-    context! { remaining_count => email.remaining_count, ..initial(&email.invitation) }
+/// What the first email and the reminders of an invitation say in words of their own, by their ids.
+struct Asking {
+    subject: &'static str,
+    lead: &'static str,
+    stop: &'static str,
 }
 
-fn acceptance(email: &Acceptance) -> Value {
-    context! {
-        connection_name => email.connection_name.as_str(),
-        connection_address => email.connection_address.as_str(),
-        connection_profile_url => email.connection_profile_url.as_str(),
-        total_count => email.total_count,
-        shared_count => email.shared_count,
-        names => email.names.clone(),
-    }
-}
-
-fn reply(email: &Reply) -> Value {
-    context! {
-        replier_name => email.replier_name.as_str(),
-        text => email.text.as_str(),
-        invitation_url => email.invitation_url.as_str(),
-        replier_profile_url => email.replier_profile_url.as_str(),
-    }
-}
-
-fn invites(initial: &Initial) -> String {
-    format!("{} invites you to connect", in_subject(&initial.inviter_name))
-}
-
-fn waits(reminder: &Reminder) -> String {
-    format!(
-        "{}'s invitation still waits for you",
-        in_subject(&reminder.invitation.inviter_name)
+fn initial(language: Language, email: &Initial) -> Result<Email, Unsaid> {
+    let asking = Asking {
+        subject: "invites",
+        lead: "invites-lead",
+        stop: "stop-invitations",
+    };
+    ask(
+        language,
+        asking,
+        email,
+        &say(language, "two-reminders-follow", [])?,
     )
 }
 
-fn accepted(acceptance: &Acceptance) -> String {
-    format!(
-        "{} accepted your invitation",
-        in_subject(&acceptance.connection_name)
-    )
+fn reminder(language: Language, email: &Reminder) -> Result<Email, Unsaid> {
+    let asking = Asking {
+        subject: "waits",
+        lead: "waits-lead",
+        stop: "stop-reminders",
+    };
+    let follow = say(
+        language,
+        "reminders-follow",
+        [("count", email.remaining_count.into())],
+    )?;
+    ask(language, asking, &email.invitation, &follow)
 }
 
-fn replied(reply: &Reply) -> String {
-    format!("{} replied to your invitation", in_subject(&reply.replier_name))
+fn ask(language: Language, asking: Asking, email: &Initial, follow: &str) -> Result<Email, Unsaid> {
+    let name = called(language, &email.inviter_name)?;
+    let lead = say(language, asking.lead, [("name", name.into())])?;
+    let because = say(language, "because-invited", [])?;
+    Ok(Email {
+        template: "invitation",
+        subject: subject(language, asking.subject, &email.inviter_name)?,
+        preview: Lines::of(&email.note).preview().unwrap_or_else(|| lead.clone()),
+        because: format!("{because} {follow}"),
+        stop: Some(say(language, asking.stop, [])?),
+        values: context! { lead, ..invitation(email) },
+    })
 }
 
-/// A name that is really a link would make our subject an advertisement; it stays out.
-fn in_subject(name: &str) -> &str {
-    let lower = name.to_lowercase();
-    if lower.contains("://") || lower.contains("www.") || lower.contains('/') {
-        return "A member";
+fn invitation(email: &Initial) -> Value {
+    context! {
+        note => Lines::of(&email.note).into_value(),
+        accept_url => &email.accept_url,
+        profile_url => &email.inviter_profile_url,
+        inbox_url => &email.inbox_url,
     }
-    name
 }
 
-fn environment() -> &'static Environment<'static> {
-    static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
-    ENVIRONMENT.get_or_init(|| {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        let mut syntax = SyntaxConfig::builder();
-        syntax
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .keep_trailing_newline(true);
-        environment.set_syntax(syntax.build().expect("nothing in it contradicts itself"));
-        environment.set_auto_escape_callback(|name| {
-            if name.ends_with(".html") {
-                AutoEscape::Html
-            } else {
-                AutoEscape::None
-            }
-        });
-        for (name, source) in [
-            ("layout.html", include_str!("templates/layout.html")),
-            ("initial.html", include_str!("templates/initial.html")),
-            ("initial.txt", include_str!("templates/initial.txt")),
-            ("reminder.html", include_str!("templates/reminder.html")),
-            ("reminder.txt", include_str!("templates/reminder.txt")),
-            ("acceptance.html", include_str!("templates/acceptance.html")),
-            ("acceptance.txt", include_str!("templates/acceptance.txt")),
-            ("reply.html", include_str!("templates/reply.html")),
-            ("reply.txt", include_str!("templates/reply.txt")),
-        ] {
-            environment
-                .add_template(name, source)
-                .expect("our templates are well formed; a test renders each");
+fn digest(language: Language, letters: &[&Letter]) -> Result<Email, Unrendered> {
+    let reminders = letters.iter().map(|letter| match &letter.content {
+        Content::Reminder(reminder) => Ok(&reminder.invitation),
+        Content::Initial(_) | Content::Acceptance(_) | Content::Reply(_) => Err(Unrendered::Letters),
+    });
+    let reminders = reminders.collect::<Result<Vec<_>, _>>()?;
+    let (shown, hidden) = reminders.split_at(reminders.len().min(SHOWN));
+    let invitations = shown.iter().map(|email| {
+        let inviter_name = called(language, &email.inviter_name)?;
+        Ok(context! { inviter_name, ..invitation(email) })
+    });
+    let names = shown.iter().map(|email| email.inviter_name.as_str());
+    Ok(Email {
+        template: "digest",
+        subject: say(language, "digest", [("count", letters.len().into())])?,
+        preview: list(language, names)?,
+        because: say(language, "because-invited-by-many", [])?,
+        stop: Some(say(language, "stop-reminders", [])?),
+        values: context! {
+            invitations => invitations.collect::<Result<Vec<_>, Unsaid>>()?,
+            more => hidden
+                .first()
+                .map(|next| context! { count => hidden.len(), inbox_url => &next.inbox_url }),
+        },
+    })
+}
+
+fn acceptance(language: Language, email: &Acceptance) -> Result<Email, Unsaid> {
+    let name = called(language, &email.connection_name)?;
+    let who = ("name", FluentValue::from(name.as_str()));
+    let count = ("count", email.total_count.into());
+    let connections = if email.names.is_empty() {
+        say(language, "connections-count", [who.clone(), count])?
+    } else {
+        let names = list(language, email.names.iter().map(String::as_str))?;
+        say(
+            language,
+            "connections-include",
+            [who.clone(), count, ("names", names.into())],
+        )?
+    };
+    let lead = say(language, "accepted-lead", [who])?;
+    Ok(Email {
+        template: "acceptance",
+        subject: subject(language, "accepted", &email.connection_name)?,
+        preview: lead.clone(),
+        because: say(language, "because-inviting", [])?,
+        stop: None,
+        values: context! {
+            lead,
+            connection_address => &email.connection_address,
+            mailto => members::mailto(&email.connection_address),
+            profile_url => &email.connection_profile_url,
+            connections,
+            shared_count => email.shared_count,
+        },
+    })
+}
+
+fn reply(language: Language, email: &Reply) -> Result<Email, Unsaid> {
+    let text = Lines::of(&email.text);
+    let name = called(language, &email.replier_name)?;
+    Ok(Email {
+        template: "reply",
+        subject: subject(language, "replied", &email.replier_name)?,
+        preview: text.preview().unwrap_or_default(),
+        because: say(language, "because-inviting", [])?,
+        stop: None,
+        values: context! {
+            lead => say(language, "replied-lead", [("name", name.into())])?,
+            text => text.into_value(),
+            invitation_url => &email.invitation_url,
+            profile_url => &email.replier_profile_url,
+        },
+    })
+}
+
+fn say<'a, const N: usize>(
+    language: Language,
+    id: &str,
+    args: [(&'static str, FluentValue<'a>); N],
+) -> Result<String, Unsaid> {
+    WORDS.say(language, id, &args.into_iter().collect())
+}
+
+/// A subject about a member. A name that is really a link would make it an advertisement; it stays out.
+fn subject(language: Language, id: &str, name: &str) -> Result<String, Unsaid> {
+    let name = if is_link(name) {
+        say(language, "someone", [])?
+    } else {
+        called(language, name)?
+    };
+    say(language, id, [("name", name.into())])
+}
+
+fn list<'a>(language: Language, names: impl Iterator<Item = &'a str>) -> Result<String, Unsaid> {
+    let names = names
+        .map(|name| called(language, name))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(language.list(names.iter().map(String::as_str)))
+}
+
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let mut syntax = SyntaxConfig::builder();
+    syntax
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .keep_trailing_newline(true);
+    environment.set_syntax(syntax.build().expect("nothing in it contradicts itself"));
+    environment.set_auto_escape_callback(|name| {
+        if name.ends_with(".html") {
+            AutoEscape::Html
+        } else {
+            AutoEscape::None
         }
+    });
+    environment.set_formatter(|out, state, value| match (state.auto_escape(), value.as_str()) {
+        (AutoEscape::Html, Some(text)) => Ok(ascii(out, text)?),
+        _ => escape_formatter(out, state, value),
+    });
+    environment.add_filter("quoted", members::quoted);
+    WORDS.teach(&mut environment);
+    for (name, source) in TEMPLATES {
         environment
-    })
+            .add_template(name, source)
+            .expect("our templates are well formed; a test renders each");
+    }
+    environment
+});
+
+/// Escapes a text for HTML, all but ASCII too: so the part goes out as it is, which costs less than to encode it.
+fn ascii(out: &mut Output<'_>, text: &str) -> std::fmt::Result {
+    let is_special = |c: char| !c.is_ascii() || matches!(c, '<' | '>' | '&' | '"' | '\'');
+    let mut rest = text;
+    while let Some(at) = rest.find(is_special) {
+        out.write_str(&rest[..at])?;
+        let special = rest[at..].chars().next().expect("it was found");
+        write!(out, "&#{};", u32::from(special))?;
+        rest = &rest[at + special.len_utf8()..];
+    }
+    out.write_str(rest)
 }
+
+macro_rules! html {
+    ($name:literal) => {
+        (
+            concat!($name, ".html"),
+            include_str!(concat!(env!("OUT_DIR"), "/", $name, ".html")),
+        )
+    };
+}
+
+macro_rules! text {
+    ($name:literal) => {
+        (
+            concat!($name, ".txt"),
+            include_str!(concat!("templates/", $name, ".txt")),
+        )
+    };
+}
+
+const TEMPLATES: [(&str, &str); 9] = [
+    html!("invitation"),
+    html!("digest"),
+    html!("acceptance"),
+    html!("reply"),
+    text!("invitation"),
+    text!("digest"),
+    text!("acceptance"),
+    text!("reply"),
+    text!("footer"),
+];
 
 #[cfg(test)]
 mod tests;

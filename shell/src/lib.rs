@@ -14,3 +14,4 @@ pub mod repeat;
 pub mod server;
 pub mod signing;
 pub mod telemetry;
+pub mod words;

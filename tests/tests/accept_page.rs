@@ -21,7 +21,13 @@ struct Invited {
 }
 
 async fn invited(system: &System, clients: &Invitations) -> Invited {
-    let members = [member("Ada <b>Adler</b>"), member("Ben Berger")];
+    invited_in(system, clients, "en").await
+}
+
+/// As [`invited`], with a recipient who speaks the language of `locale`.
+async fn invited_in(system: &System, clients: &Invitations, locale: &str) -> Invited {
+    let mut members = [member("Ada <b>Adler</b>"), member("Ben Berger")];
+    members[1].locale = locale.to_owned();
     clients.upsert(members.to_vec()).await.expect("members are taken");
     let [ada, ben] = members;
     let invitation = clients.invite(&ada.member_id, &ben.member_id).await;
@@ -125,7 +131,7 @@ async fn its_other_buttons_ignore_and_reply_and_leave_it_to_be_accepted() {
     let wrong = press(&system, &invited.link, "Reply", &[("text", " \n ")]).await;
     assert_eq!(wrong.status, 400);
     assert!(
-        wrong.body.contains("Your reply: must not be empty"),
+        wrong.body.contains("A reply has 1 to 1,900 characters"),
         "{}",
         wrong.body
     );
@@ -168,6 +174,45 @@ async fn its_other_buttons_ignore_and_reply_and_leave_it_to_be_accepted() {
     let accepted = press(&system, &invited.link, "Accept", &[]).await;
     assert!(accepted.body.contains("You are connected"), "{}", accepted.body);
     assert_eq!(state().await, ReceivedState::Accepted);
+}
+
+/// The page at `url` as a browser gets it that asks for `language`.
+async fn page_in(url: &str, language: &str) -> String {
+    let request = reqwest::Client::new()
+        .get(url)
+        .header("accept-language", language);
+    let answer = request.send().await.expect("it answers");
+    answer.text().await.expect("it is text")
+}
+
+#[tokio::test]
+async fn the_page_speaks_the_recipient_s_language_and_a_neutral_one_the_browser_s() {
+    let system = System::start("page_language").await;
+    let clients = system.clients();
+    let invited = invited_in(&system, &clients, "ja-JP").await;
+    let page = page_in(&invited.link, "fr").await;
+    assert!(page.contains("<html lang=\"ja\">"), "{page}");
+    assert!(
+        page.contains("Ada &lt;b&gt;Adler&lt;&#x2f;b&gt;さんから"),
+        "{page}"
+    );
+    let ignored = press(&system, &invited.link, "無視する", &[]).await;
+    assert!(
+        ignored.body.contains("送信者には知らされません"),
+        "{}",
+        ignored.body
+    );
+
+    clients.decline(&invited.ben, &invited.invitation).await;
+    let (base, _) = invited.link.rsplit_once('/').expect("a link has a path");
+    for (language, said) in [
+        ("fr-CH, en;q=0.5", "Il n’y a rien à faire ici"),
+        ("nl", "Nothing to do here"),
+    ] {
+        let neutral = page_in(&invited.link, language).await;
+        assert!(neutral.contains(said), "{neutral}");
+        assert_eq!(neutral, page_in(&format!("{base}/forged"), language).await);
+    }
 }
 
 #[tokio::test]

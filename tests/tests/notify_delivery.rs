@@ -279,18 +279,18 @@ async fn a_reminder_and_a_reply_arrive_with_all_that_they_say() {
     for (email, subject, text, html) in [
         (
             reminder(),
-            "Ada Adler's invitation still waits for you",
+            "Ada Adler’s invitation is still waiting for you",
             vec![
                 "> We met in Oslo.",
                 "https://product.example/i/token",
                 "https://product.example/members/ada",
                 "https://product.example/inbox/1",
-                "One more reminder may follow.",
+                "At most one more reminder will follow.",
             ],
             vec![
-                "<h1>Ada Adler's invitation still waits for you</h1>",
-                "<blockquote>We met in Oslo.</blockquote>",
-                "One more reminder may follow.",
+                "<h1>Ada Adler&#8217;s invitation is still waiting for you</h1>",
+                ">We met in Oslo.</blockquote>",
+                "At most one more reminder will follow.",
             ],
         ),
         (
@@ -304,7 +304,7 @@ async fn a_reminder_and_a_reply_arrive_with_all_that_they_say() {
             ],
             vec![
                 "<h1>Ada Adler replied to your invitation</h1>",
-                "<blockquote>Where do we know each other from?</blockquote>",
+                ">Where do we know each other from?</blockquote>",
                 "Your invitation is still open",
             ],
         ),
@@ -321,11 +321,14 @@ fn check_acceptance(read: &mail::Email, email_id: &str, email: &QueueEmail) {
     let text = [
         "https://product.example/members/ada",
         "ada@example.com",
-        "12 connections; you share 2",
-        "Cleo",
-        "Dan",
+        "Ada Adler has 12 connections, including Cleo and Dan.",
+        "You have 2 of them in common.",
     ];
-    let html = ["ada@example.com", "12 connections; you share 2", "<li>Cleo</li>"];
+    let html = [
+        "mailto:ada@example.com",
+        "Ada Adler has 12 connections, including Cleo and Dan.",
+        "You have 2 of them in common.",
+    ];
     let subject = "Ada Adler accepted your invitation";
     check_read(read, email_id, email, subject, &text, &html);
 }

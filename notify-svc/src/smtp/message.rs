@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use lettre::{
     Address,
     message::{
-        Mailbox, MultiPart, SinglePart,
-        header::{HeaderName, HeaderValue},
+        Body, Mailbox, MultiPart, SinglePart,
+        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
     },
 };
 use uuid::Uuid;
@@ -27,7 +27,7 @@ use crate::{
     },
     links::{Link, Links},
     store::Claimed,
-    templates,
+    templates::{self, Footer},
 };
 
 /// What all emails of the service have in common.
@@ -71,7 +71,7 @@ enum Unfit {
     #[error("the address: {0}")]
     Address(#[from] lettre::address::AddressError),
     #[error("the templates: {0}")]
-    Template(#[from] minijinja::Error),
+    Template(#[from] templates::Unrendered),
     #[error("the message: {0}")]
     Message(#[from] lettre::error::Error),
 }
@@ -114,11 +114,19 @@ fn try_compose(parts: &[Part<'_>], head: &Letterhead) -> Result<Vec<u8>, Unfit> 
         locale: letter.recipient.locale.clone(),
     };
     let to: Address = letter.recipient.address.parse()?;
-    let texts = templates::render(&letters, &head.links.settings(&link))?;
+    let footer = Footer {
+        settings_url: &head.links.settings(&link),
+        unsubscribe_url: &head.links.unsubscribe(&link),
+    };
+    let texts = templates::render(&letters, footer)?;
     let body = MultiPart::alternative()
         .boundary(format!("=_{}", first.email_id.simple()))
         .singlepart(SinglePart::plain(texts.text))
-        .singlepart(SinglePart::html(texts.html));
+        .singlepart(
+            SinglePart::builder()
+                .header(ContentType::TEXT_HTML)
+                .body(as_it_is(texts.html)),
+        );
     let message = lettre::Message::builder()
         .message_id(Some(first.message_id.to_owned()))
         .date(date(first.created_at))
@@ -137,6 +145,17 @@ fn try_compose(parts: &[Part<'_>], head: &Letterhead) -> Result<Vec<u8>, Unfit> 
         bytes.splice(0..0, signature);
     }
     Ok(bytes)
+}
+
+/// A body of ASCII in lines that any server takes needs no encoding (7bit), which is most of what an email costs. lettre
+/// would encode lines of more than 76 octets.
+fn as_it_is(text: String) -> Body {
+    // RFC 5322, section 2.1.1.
+    if text.is_ascii() && text.lines().all(|line| line.len() <= 998) {
+        let lines = text.replace('\n', "\r\n");
+        return Body::dangerous_pre_encoded(lines.into_bytes(), ContentTransferEncoding::SevenBit);
+    }
+    Body::new(text)
 }
 
 fn date(at: Timestamp) -> std::time::SystemTime {

@@ -1,7 +1,5 @@
 //! Emails as they would go out.
 
-mod sample;
-
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -26,6 +24,7 @@ use crate::{
         message::{self, Part},
     },
     store,
+    templates::samples,
 };
 
 /// Signs the links of previews. It is no key of the service, so they open nothing, and whoever looks at an email acts for
@@ -52,7 +51,14 @@ pub(super) async fn preview(
         "" => None,
         given => Some(violations.locale("locale", given)),
     };
-    let mut shown = shown(deliveries, violations, request.source, deadline).await?;
+    let mut shown = shown(
+        deliveries,
+        violations,
+        request.source,
+        locale.as_deref(),
+        deadline,
+    )
+    .await?;
     if let Some(locale) = locale {
         shown.letter.recipient.locale = locale;
     }
@@ -64,6 +70,7 @@ async fn shown(
     deliveries: &Deliveries,
     mut violations: Violations,
     source: Option<wire::preview_email_request::Source>,
+    locale: Option<&str>,
     deadline: Instant,
 ) -> Result<Shown, Status> {
     use wire::preview_email_request::Source;
@@ -92,7 +99,10 @@ async fn shown(
             let kind = parse::kind(&mut violations, "sample", number);
             let kind = violations.into_result(DOMAIN, kind)?;
             let kind = kind.expect("without a violation there is a kind");
-            Ok(made_up(Uuid::nil(), sample::sample(kind)))
+            Ok(made_up(
+                Uuid::nil(),
+                samples::sample(kind, locale.unwrap_or("en")),
+            ))
         }
         None => {
             violations.add("source", "must be an email_id, an email or a sample");

@@ -1,3 +1,5 @@
+use std::{borrow::Cow, fs, path::Path};
+
 use mail_parser::{HeaderValue as Parsed, MessageParser, MimeHeaders};
 
 use uuid::Uuid;
@@ -7,10 +9,12 @@ use crate::{
     domain::{
         delivery::{Case, Progress},
         email::{Content, Initial, Letter, Recipient, Reminder, Reply},
+        kind::Kind,
         restraint::Lately,
     },
     store::{Claimed, Held},
 };
+use crate::{templates::samples, words::Language};
 
 fn head() -> Letterhead {
     Letterhead {
@@ -147,6 +151,15 @@ fn an_email_is_ascii_but_for_an_address_that_is_not() {
 #[test]
 fn no_text_of_a_member_adds_a_header() {
     for name in [
+        "Eve\0",
+        "Eve\u{2028}X: y",
+        "\u{202e}eve",
+        "\u{feff}Eve",
+        "=?utf-8?b?DQpCY2M6IHhAZXZpbC5leGFtcGxl?=",
+        "=?utf-8?q?=0D=0ABcc:_x=40evil.example?= <x@evil.example>",
+        "Eve (comment), <x@evil.example>; X: y",
+        &"Eve ".repeat(25),
+        &"\u{1f642}".repeat(100),
         "Eve\r\nBcc: x@evil.example",
         "Eve\nX: y",
         "Eve\rX: y",
@@ -164,14 +177,25 @@ fn no_text_of_a_member_adds_a_header() {
     }
 }
 
+/// A content of the same kind that is not hostile.
+fn plain(email: &Claimed) -> Content {
+    samples::sample(email.kind(), "en").content
+}
+
 fn check_headers(name: &str, email: &Claimed) {
     let Ok(bytes) = compose(&[email.into()], &head()) else {
         return;
     };
     let parsed = MessageParser::default().parse(&bytes).expect("an email");
-    for added in ["Bcc", "X"] {
-        assert!(parsed.header(added).is_none(), "{name:?} added {added}");
-    }
+    let headers = parsed.headers().iter().map(|header| header.name().to_owned());
+    let plain = compose(&[(&told("Ben", "bob@example.org", plain(email))).into()], &head()).expect("fit");
+    let plain = MessageParser::default().parse(&plain).expect("an email");
+    let expected = plain.headers().iter().map(|header| header.name().to_owned());
+    assert_eq!(
+        headers.collect::<Vec<_>>(),
+        expected.collect::<Vec<_>>(),
+        "{name:?}"
+    );
     let to = parsed.to().and_then(|to| to.first()).and_then(|to| to.address());
     assert_eq!(to, Some("bob@example.org"), "{name:?}");
     assert_eq!(parsed.to().map(|to| to.iter().count()), Some(1), "{name:?}");
@@ -187,7 +211,8 @@ fn a_long_line_of_a_member_is_no_long_line_of_the_message() {
         assert!(longest <= Some(999), "{longest:?}");
         let message = MessageParser::default().parse(&bytes).expect("an email");
         let read = message.body_text(0).expect("there is one");
-        assert!(read.contains(&text), "{read}");
+        let quoted: String = read.lines().filter_map(|line| line.strip_prefix("> ")).collect();
+        assert_eq!(quoted, text);
     }
 }
 
@@ -199,4 +224,62 @@ fn a_row_that_cannot_become_an_email_ends_alone() {
         let ending = compose(&[(&row).into()], &head()).expect_err("unfit");
         assert_eq!((ending.step, ending.code), (Step::Compose, None));
     }
+}
+
+/// The bytes of each kind in each language are those of `golden/`; `UPDATE_GOLDEN=1` writes them anew.
+#[test]
+fn every_kind_in_every_language_goes_out_as_it_did() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/smtp/message/golden");
+    let is_update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    for (kind, language) in Kind::ALL
+        .into_iter()
+        .flat_map(|kind| Language::ALL.map(|language| (kind, language)))
+    {
+        let letter = samples::sample(kind, language.tag());
+        let mut email = told(
+            &letter.recipient.name,
+            &letter.recipient.address,
+            letter.content.clone(),
+        );
+        email.letter = Some(letter);
+        let bytes = compose(&[(&email).into()], &head()).expect("fit");
+        let file = golden.join(format!("{}.{}.eml", kind.name(), language.tag()));
+        if is_update {
+            fs::write(&file, &bytes).expect("it is written");
+        }
+        let expected = fs::read(&file).expect("UPDATE_GOLDEN=1 writes it");
+        let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert_eq!(shown(&bytes), shown(&expected), "{}", file.display());
+        check_parts(&bytes, email.letter.as_ref().expect("just put there"));
+    }
+}
+
+/// An independent parser finds in the email what was put into it.
+fn check_parts(bytes: &[u8], letter: &Letter) {
+    let message = MessageParser::default().parse(bytes).expect("an email");
+    let address = message
+        .to()
+        .and_then(|to| to.first())
+        .expect("it goes to somebody");
+    assert_eq!(address.name(), Some(&*letter.recipient.name));
+    assert_eq!(address.address(), Some(&*letter.recipient.address));
+    assert_eq!(
+        message.content_language().as_text(),
+        Some(&*letter.recipient.locale)
+    );
+    let link = Link {
+        member_id: Uuid::from_u128(7),
+        kind: letter.content.kind(),
+        issued: Timestamp::from_second(1_800_000_000).expect("a time"),
+        locale: letter.recipient.locale.clone(),
+    };
+    let footer = Footer {
+        settings_url: &head().links.settings(&link),
+        unsubscribe_url: &head().links.unsubscribe(&link),
+    };
+    let texts = templates::render(&[letter], footer).expect("it renders");
+    assert_eq!(message.subject(), Some(&*texts.subject));
+    let read = |part: Option<Cow<'_, str>>| part.unwrap_or_default().replace("\r\n", "\n");
+    assert_eq!(read(message.body_text(0)), texts.text);
+    assert_eq!(read(message.body_html(0)), texts.html);
 }
