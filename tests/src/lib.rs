@@ -13,6 +13,7 @@ pub mod guardian;
 pub mod http;
 pub mod local;
 pub mod mail;
+pub mod mta;
 pub mod operators;
 pub mod ports;
 pub mod processes;

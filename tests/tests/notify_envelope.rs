@@ -1,5 +1,7 @@
 //! What the mail server is told before the body: sender, recipient, encryption, login.
 
+use std::time::{Duration, Instant};
+
 use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
 use proto::notify::v1::{EmailState, QueueEmail};
 use tests::{
@@ -9,6 +11,7 @@ use tests::{
     smtp_sink::{At, Certificate, Encryption, Fault, Received, SmtpSink},
 };
 
+const PATIENCE: Duration = Duration::from_secs(30);
 const WITH_UTF8: &[&str] = &["8BITMIME", "SMTPUTF8", "AUTH PLAIN LOGIN"];
 const WITHOUT_UTF8: &[&str] = &["8BITMIME", "AUTH PLAIN LOGIN"];
 
@@ -175,12 +178,14 @@ async fn is_paused(post: &Post, sink: &SmtpSink) -> bool {
     metrics.contains(&format!("smtp_relay_paused{{relay=\"{}\"}} 1", sink.addr()))
 }
 
-/// Queues an email that must not go out: until the server is paused nothing but `verbs` was said.
+/// Queues an email that must not go out: until the server is paused, which takes less than half a
+/// minute, nothing but `verbs` is said.
 async fn check_nothing_is_said(sink: &SmtpSink, post: &Post, verbs: &[&str], reply: &str) {
     let email = initial();
     post.queue(&email).await.expect("applied");
-    while !is_paused(post, sink).await {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    let end = Instant::now() + PATIENCE;
+    while !is_paused(post, sink).await && Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(
         post.queue(&email).await.expect("applied").state(),

@@ -1,6 +1,6 @@
 //! Several mail servers, and what is done about one that does not work.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::BigInt};
 use proto::notify::v1::{EmailState, QueueEmail, email_command::Command};
@@ -10,6 +10,8 @@ use tests::{
     processes::Launch,
     smtp_sink::{At, Fault, SmtpSink},
 };
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn to(launch: Launch, sinks: &[&SmtpSink]) -> Launch {
     sinks
@@ -31,8 +33,11 @@ async fn metric(post: &Post, name: &str, sink: &SmtpSink) -> u64 {
     value.map_or(0, |value| value.parse().expect("a number"))
 }
 
+/// Panics when it is not paused within half a minute.
 async fn until_paused(post: &Post, sink: &SmtpSink) {
+    let end = Instant::now() + PATIENCE;
     while metric(post, "smtp_relay_paused", sink).await == 0 {
+        assert!(Instant::now() < end, "never paused");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -202,7 +207,9 @@ async fn the_preferred_server_is_used_again_once_it_works() {
     assert_eq!(metric(&post, "smtp_relay_paused", &preferred).await, 1);
     assert!(metric(&post, "smtp_relay_faults_total", &preferred).await >= 5);
     preferred.mend();
+    let end = Instant::now() + 2 * PATIENCE;
     while preferred.copies() == 0 {
+        assert!(Instant::now() < end, "the preferred server is never tried again");
         let email = queue(&post, 1).await;
         post.until(&email[0], EmailState::Sent).await;
     }

@@ -141,6 +141,18 @@ impl Relay {
         }
     }
 
+    /// Opens a connection in `place`, and begins.
+    async fn connect(
+        &self,
+        place: Place,
+        envelope: &Envelope,
+    ) -> Result<(Connection, Result<(), Ending>), Ending> {
+        let established = Connection::establish(&self.server, &self.trust, self.limits, place).await;
+        let mut connection = established.map_err(|ending| self.ended(ending))?;
+        let begun = connection.begin(envelope).await;
+        Ok((connection, begun))
+    }
+
     /// Learns from how an email's try ended, and names this server in it.
     fn ended(&self, ending: Ending) -> Ending {
         let (event, now) = (Event::of(&ending), Instant::now());
@@ -196,8 +208,8 @@ impl Pass {
             },
         };
         if let Err(ending) = begun {
-            connection.reset(&ending).await;
             let ending = relay.ended(ending);
+            connection.reset(&ending).await;
             relay.park(connection);
             return Err(ending);
         }
@@ -208,19 +220,6 @@ impl Pass {
 /// A reply is about this email; silence and a 421 on a parked connection only say that the server gave it up.
 fn was_given_up(ending: &Ending) -> bool {
     ending.step != Step::Compose && ending.code.is_none_or(|code| code == 421)
-}
-
-impl Relay {
-    async fn connect(
-        &self,
-        place: Place,
-        envelope: &Envelope,
-    ) -> Result<(Connection, Result<(), Ending>), Ending> {
-        let established = Connection::establish(&self.server, &self.trust, self.limits, place).await;
-        let mut connection = established.map_err(|ending| self.ended(ending))?;
-        let begun = connection.begin(envelope).await;
-        Ok((connection, begun))
-    }
 }
 
 /// A connection that waits for the body.
