@@ -11,7 +11,10 @@ mod relays;
 pub(crate) mod tls;
 pub(crate) mod url;
 
-use std::time::Instant;
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use uuid::Uuid;
 
@@ -65,10 +68,10 @@ impl Transport {
         }
     }
 
-    /// The end of the first pause where every mail server is paused. None where an email may be tried now.
-    pub(crate) fn usable_at(&self) -> Option<Instant> {
+    /// For how long every mail server is still paused. None where an email may be tried now.
+    pub(crate) fn paused_for(&self) -> Option<Duration> {
         match self {
-            Self::Smtp(relays) => relays.usable_at(),
+            Self::Smtp(relays) => relays.paused_for(),
             Self::Folder(_) => None,
         }
     }
@@ -82,6 +85,12 @@ impl Open<'_> {
             Self::Folder(folder, email_id) => folder.write(email_id, bytes),
         }
     }
+}
+
+/// Time since this process first asked.
+fn now() -> Duration {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed()
 }
 
 /// An ending that no server's reply brought about.

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use super::{
     connection::{Connection, Limits},
     envelope::Envelope,
-    measure,
+    measure, now,
     tls::Trust,
     url::MailServer,
 };
@@ -71,12 +71,12 @@ impl Relay {
         })
     }
 
-    pub(super) fn stand(&self, now: Instant) -> Stand {
+    pub(super) fn stand(&self, now: Duration) -> Stand {
         self.lock().state.stand(now)
     }
 
     /// Lets an email try this server, now.
-    pub(super) fn admit(self: &Arc<Self>, now: Instant) -> Result<Pass, NotNow> {
+    pub(super) fn admit(self: &Arc<Self>, now: Duration) -> Result<Pass, NotNow> {
         let mut inner = self.lock();
         let trial = match inner.state.stand(now) {
             Stand::Usable => false,
@@ -155,7 +155,7 @@ impl Relay {
 
     /// Learns from how an email's try ended, and names this server in it.
     fn ended(&self, ending: Ending) -> Ending {
-        let (event, now) = (Event::of(&ending), Instant::now());
+        let (event, now) = (Event::of(&ending), now());
         let (before, after) = {
             let mut inner = self.lock();
             let before = inner.state.stand(now);

@@ -1,6 +1,6 @@
 //! Several mail servers, in the order of preference.
 
-use std::{pin::pin, sync::Arc, time::Instant};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
@@ -8,6 +8,7 @@ use super::{
     NotOpen,
     connection::Limits,
     envelope::Envelope,
+    now,
     relay::{Carrier, NotNow, Pass, Relay},
     tls::Trust,
     url::MailServer,
@@ -73,7 +74,7 @@ impl Relays {
     }
 
     fn next(&self, tried: &[bool]) -> Next {
-        let now = Instant::now();
+        let now = now();
         let mut busy = false;
         for (index, relay) in self.relays.iter().enumerate().filter(|(index, _)| !tried[*index]) {
             match relay.admit(now) {
@@ -90,11 +91,11 @@ impl Relays {
         self.connections * self.relays.len()
     }
 
-    /// The end of the first pause where every server is paused.
-    pub(super) fn usable_at(&self) -> Option<Instant> {
-        let now = Instant::now();
+    /// For how long every server is still paused.
+    pub(super) fn paused_for(&self) -> Option<Duration> {
+        let now = now();
         let ends = self.relays.iter().map(|relay| match relay.stand(now) {
-            Stand::Paused(until) => Some(until),
+            Stand::Paused(until) => Some(until.saturating_sub(now)),
             Stand::Usable | Stand::OnTrial => None,
         });
         ends.collect::<Option<Vec<_>>>()?.into_iter().min()

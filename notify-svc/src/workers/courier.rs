@@ -11,6 +11,7 @@ use shell::{
     clock::{Clock, after},
     postgres::{Database, DatabaseError},
 };
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::batch::Batch;
@@ -55,6 +56,8 @@ pub(crate) struct Courier {
     pub(super) mark: Batch<Unit, Vec<Held>>,
     pub(super) finish: Batch<Finish, ()>,
     held: Mutex<HashSet<Held>>,
+    /// Messages that may be handed over now.
+    pub(super) places: Semaphore,
     contact: Mutex<Contact>,
     started: Instant,
 }
@@ -69,6 +72,7 @@ impl Courier {
         let (database, clock) = (duty.database.clone(), duty.clock.clone());
         let finish = Batch::start(move |finished| finish(database.clone(), clock.now(), finished));
         Self {
+            places: Semaphore::new(duty.transport.capacity()),
             duty,
             worker,
             mark,

@@ -40,8 +40,8 @@ pub(super) async fn run(
     let mut sends = JoinSet::new();
     while let Some(free) = free_claims(&claims, most, &stop).await {
         while sends.try_join_next().is_some() {}
-        let claimed = match courier.duty.transport.usable_at() {
-            Some(_paused) => Vec::new(),
+        let claimed = match courier.duty.transport.paused_for() {
+            Some(_pause) => Vec::new(),
             None => claim(&courier, free).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "cannot claim emails; will try again");
                 Vec::new()

@@ -1,6 +1,6 @@
 //! One message on its way: judge its emails, hand it over, write down what became of each.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use shell::clock::after;
 
@@ -51,12 +51,13 @@ pub(super) async fn send(courier: &Courier, mut emails: Vec<Claimed>, company: C
     let Some((envelope, bytes)) = compose(courier, &mut emails).await else {
         return;
     };
+    // In turn: what waits at the mail servers themselves is woken with every email that ends there.
+    let place = courier.places.acquire().await.expect("never closed");
     let open = match courier.duty.transport.open(&envelope).await {
         Ok(open) => open,
         Err(NotOpen::Ended(ending)) => return end(courier, &emails, &ending).await,
         Err(NotOpen::Paused) => {
-            let usable_at = courier.duty.transport.usable_at();
-            let pause = usable_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
+            let pause = courier.duty.transport.paused_for().unwrap_or_default();
             return again(courier, &emails, pause).await;
         }
     };
@@ -78,6 +79,7 @@ pub(super) async fn send(courier: &Courier, mut emails: Vec<Claimed>, company: C
     };
     if let Some(bytes) = bytes {
         let ending = open.send(&bytes).await;
+        drop(place);
         end(courier, &begun, &ending).await;
     }
 }
