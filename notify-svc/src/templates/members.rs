@@ -125,7 +125,8 @@ fn inert(text: &str) -> String {
         let next = rest.peek().copied().unwrap_or(' ');
         let is_link = match c {
             ':' => next == '/',
-            '.' => before.is_alphanumeric() && next.is_alphanumeric(),
+            // Domains may have labels of signs and pictures.
+            '.' => before != '.' && !before.is_whitespace() && may_begin_a_label(next),
             '@' => next.is_alphanumeric(),
             // Full stops to domains (IDNA), too; between other letters they end sentences.
             '。' | '．' | '｡' => next.is_ascii_alphanumeric(),
@@ -137,6 +138,10 @@ fn inert(text: &str) -> String {
         before = c;
     }
     cut
+}
+
+fn may_begin_a_label(c: char) -> bool {
+    c.is_alphanumeric() || !c.is_ascii() && !c.is_whitespace()
 }
 
 fn is_line_end_or_control(c: char) -> bool {
@@ -161,6 +166,7 @@ mod tests {
             ("http://1.2.3.4/", "http:|//1.|2.|3.|4/"),
             ("http://localhost", "http:|//localhost"),
             ("例え.テスト", "例え.|テスト"),
+            ("¡.aa 💩.la a.💩", "¡.|aa 💩.|la a.|💩"),
             ("evil。com", "evil。|com"),
             ("はい。そうです。", "はい。そうです。"),
             ("We met. In Oslo...", "We met. In Oslo..."),
