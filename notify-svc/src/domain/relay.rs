@@ -1,6 +1,6 @@
 //! When a mail server is left alone, and for how long.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::reply::{Ending, Enhanced, Step};
 
@@ -60,7 +60,7 @@ pub(crate) fn goes_on(ending: &Ending) -> bool {
     }
 }
 
-/// What is known of a mail server.
+/// What is known of a mail server. Times are counted from when this process began to use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct RelayState {
     /// Faults of its own since it took an email.
@@ -68,7 +68,7 @@ pub(crate) struct RelayState {
     /// Connections lost in a row.
     lost: u32,
     /// End of its latest pause; none once it has shown that it works again.
-    paused_until: Option<Instant>,
+    paused_until: Option<Duration>,
 }
 
 /// Who may use a mail server.
@@ -77,11 +77,11 @@ pub(crate) enum Stand {
     Usable,
     /// Its pause is over. One email at a time may find out whether it works.
     OnTrial,
-    Paused(Instant),
+    Paused(Duration),
 }
 
 impl RelayState {
-    pub(crate) fn stand(self, now: Instant) -> Stand {
+    pub(crate) fn stand(self, now: Duration) -> Stand {
         match self.paused_until {
             None => Stand::Usable,
             Some(until) if until <= now => Stand::OnTrial,
@@ -91,7 +91,7 @@ impl RelayState {
 
     /// What ends during a pause was begun before it and tells nothing new: sixteen emails that meet the same fault are
     /// one fault.
-    pub(crate) fn after(self, event: Event, now: Instant) -> Self {
+    pub(crate) fn after(self, event: Event, now: Duration) -> Self {
         match (self.stand(now), event) {
             (Stand::Paused(_), _) => self,
             (Stand::Usable | Stand::OnTrial, Event::Accepted) => Self::default(),

@@ -31,6 +31,8 @@ pub(super) struct Relay {
     server: MailServer,
     trust: Trust,
     limits: Limits,
+    /// What its state counts time from.
+    started: Instant,
     /// One for each connection that may still be opened.
     places: Arc<Semaphore>,
     inner: Mutex<Inner>,
@@ -65,20 +67,25 @@ impl Relay {
             server,
             trust,
             limits,
+            started: Instant::now(),
             places: Arc::new(Semaphore::new(limits.connections)),
             inner: Mutex::default(),
             changed,
         })
     }
 
-    pub(super) fn stand(&self, now: Instant) -> Stand {
-        self.lock().state.stand(now)
+    /// The end of its pause. None where it may be tried now.
+    pub(super) fn paused_until(&self) -> Option<Instant> {
+        match self.lock().state.stand(self.started.elapsed()) {
+            Stand::Paused(until) => Some(self.started + until),
+            Stand::Usable | Stand::OnTrial => None,
+        }
     }
 
     /// Lets an email try this server, now.
-    pub(super) fn admit(self: &Arc<Self>, now: Instant) -> Result<Pass, NotNow> {
+    pub(super) fn admit(self: &Arc<Self>) -> Result<Pass, NotNow> {
         let mut inner = self.lock();
-        let trial = match inner.state.stand(now) {
+        let trial = match inner.state.stand(self.started.elapsed()) {
             Stand::Usable => false,
             Stand::OnTrial => true,
             Stand::Paused(_) => return Err(NotNow::Paused),
@@ -155,7 +162,7 @@ impl Relay {
 
     /// Learns from how an email's try ended, and names this server in it.
     fn ended(&self, ending: Ending) -> Ending {
-        let (event, now) = (Event::of(&ending), Instant::now());
+        let (event, now) = (Event::of(&ending), self.started.elapsed());
         let (before, after) = {
             let mut inner = self.lock();
             let before = inner.state.stand(now);

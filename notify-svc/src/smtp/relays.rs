@@ -12,7 +12,7 @@ use super::{
     tls::Trust,
     url::MailServer,
 };
-use crate::domain::relay::{Stand, goes_on};
+use crate::domain::relay::goes_on;
 
 /// The mail servers. An email goes to the first that is neither paused nor full.
 pub(crate) struct Relays {
@@ -67,10 +67,9 @@ impl Relays {
     }
 
     fn next(&self, tried: &[bool]) -> Next {
-        let now = Instant::now();
         let mut busy = false;
         for (index, relay) in self.relays.iter().enumerate().filter(|(index, _)| !tried[*index]) {
-            match relay.admit(now) {
+            match relay.admit() {
                 Ok(pass) => return Next::Try(index, pass),
                 Err(NotNow::Busy) => busy = true,
                 Err(NotNow::Paused) => {}
@@ -81,11 +80,7 @@ impl Relays {
 
     /// The end of the first pause where every server is paused.
     pub(super) fn usable_at(&self) -> Option<Instant> {
-        let now = Instant::now();
-        let ends = self.relays.iter().map(|relay| match relay.stand(now) {
-            Stand::Paused(until) => Some(until),
-            Stand::Usable | Stand::OnTrial => None,
-        });
+        let ends = self.relays.iter().map(|relay| relay.paused_until());
         ends.collect::<Option<Vec<_>>>()?.into_iter().min()
     }
 }
