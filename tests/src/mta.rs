@@ -222,7 +222,7 @@ pub struct Reading {
     pub defects: Vec<String>,
     /// Whether a signature holds.
     pub signed: bool,
-    /// Whether it still held with another subject, another text, one From more.
+    /// Whether it still held with another subject, with another text.
     pub held_when_altered: Vec<bool>,
 }
 

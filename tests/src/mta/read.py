@@ -27,7 +27,6 @@ def holds(raw):
 def altered(raw):
     yield raw.replace(b"\nSubject: ", b"\nSubject: Not ", 1)
     yield raw.replace(b"\n--", b"\nMore.\n--", 1)
-    yield b"From: Somebody <else@example.org>\n" + raw
 
 
 def utf8(text):
