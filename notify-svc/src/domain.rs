@@ -8,4 +8,5 @@ pub(crate) mod email;
 pub(crate) mod fence;
 pub(crate) mod fingerprint;
 pub(crate) mod kind;
+pub(crate) mod preferences;
 pub(crate) mod reply;

@@ -8,11 +8,15 @@ mod measure;
 mod smtp;
 mod store;
 mod templates;
+mod web;
+mod words;
 mod workers;
 
 use std::{sync::Arc, time::Duration};
 
-use proto::notify::v1::email_service_server::EmailServiceServer;
+use proto::notify::v1::{
+    email_service_server::EmailServiceServer, preference_service_server::PreferenceServiceServer,
+};
 use shell::{
     clock::Clock,
     gate::{Gate, GateConfig},
@@ -26,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 pub use crate::config::Config;
-use crate::{smtp::Letterhead, workers::Duty};
+use crate::{smtp::Letterhead, web::Web, workers::Duty};
 
 /// Connections of the workers. They have their own, so that a flood of calls cannot let leases run out.
 const WORKER_CONNECTIONS: u32 = 4;
@@ -34,7 +38,7 @@ const WORKER_CONNECTIONS: u32 = 4;
 const GIVE_BACK: Duration = Duration::from_secs(1);
 
 /// Names under which health is told, beside the empty one.
-const SERVICES: &[&str] = &["notify.v1.EmailService"];
+const SERVICES: &[&str] = &["notify.v1.EmailService", "notify.v1.PreferenceService"];
 
 /// Starts the service; it runs until `stop`. The error says which setting to change.
 pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Result<Serving, String> {
@@ -54,10 +58,22 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     }
 
     let readiness = Readiness::new();
-    let operations = server::operations_router(readiness.clone());
+    let max_duration = Duration::from_millis(config.listen.max_call_ms);
+    let database = Database::new(&config.database);
+    let web = Web {
+        database: database.clone(),
+        clock: clock.clone(),
+        links: links.clone(),
+        patience: max_duration,
+    };
+    let pages = server::operations_router(readiness.clone()).merge(web::router(web));
+    let preferences = grpc::Preferences {
+        database: database.clone(),
+        clock: clock.clone(),
+    };
     let wake = Arc::new(Notify::new());
     let emails = grpc::Emails {
-        database: Database::new(&config.database),
+        database,
         clock: clock.clone(),
         mail_domain: config.mail_from.email.domain().into(),
         wake: wake.clone(),
@@ -65,7 +81,9 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     let (reporter, health_service) = tonic_health::server::health_reporter();
     health::start_not_serving(&reporter, SERVICES).await;
     let emails = EmailServiceServer::new(emails).max_decoding_message_size(grpc::MAX_REQUEST_BYTES);
-    let routes = Routes::new(health_service).add_service(emails);
+    let routes = Routes::new(health_service).add_service(emails).add_service(
+        PreferenceServiceServer::new(preferences).max_decoding_message_size(grpc::SMALL_REQUEST_BYTES),
+    );
     let descriptors = [
         proto::notify::v1::FILE_DESCRIPTOR_SET,
         tonic_health::pb::FILE_DESCRIPTOR_SET,
@@ -78,7 +96,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         identities,
         readiness: readiness.clone(),
         max_in_flight: config.listen.max_in_flight,
-        max_duration: Duration::from_millis(config.listen.max_call_ms),
+        max_duration,
     });
 
     let patience = Duration::from_millis(config.listen.shutdown_ms);
@@ -130,7 +148,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
                 () = limit => tracing::warn!("the workers were cut off; their leases run out"),
             }
         };
-        let served = server::serve(listeners, gate, routes, operations, stop, patience);
+        let served = server::serve(listeners, gate, routes, pages, stop, patience);
         tokio::join!(served, background);
         tracing::info!("stopped");
     });

@@ -4,10 +4,12 @@ mod apply;
 mod cancel;
 mod claim;
 mod emails;
+mod erase;
 mod fences;
 mod finish;
 mod keys;
 mod lease;
+mod readers;
 mod reap;
 mod statement;
 
@@ -16,8 +18,10 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 pub(crate) use self::{
     apply::apply,
     claim::{Claimed, claim},
+    erase::{Erasure, blank_about, forget_reader, left_about, stop_about},
     finish::{Finish, finish},
     lease::{Held, extend, mark, release},
+    readers::{choose, preferences},
     reap::{Lapsed, open_count, reap},
 };
 

@@ -12,3 +12,4 @@ pub mod postgres;
 pub mod server;
 pub mod signing;
 pub mod telemetry;
+pub mod words;

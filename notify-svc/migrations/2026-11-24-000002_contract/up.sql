@@ -6,6 +6,8 @@ ALTER TABLE email
     ADD COLUMN address_hash bytea NOT NULL DEFAULT '',
     -- The member whom it tells of; unknown for emails of before.
     ADD COLUMN other_id uuid,
+    -- Members whom it names beside these two.
+    ADD COLUMN named_ids uuid[] NOT NULL DEFAULT '{}',
     -- Gone once what the email says was erased.
     ALTER COLUMN letter DROP NOT NULL;
 UPDATE email SET address_hash = sha256(convert_to(lower((letter->'recipient'->>'address') COLLATE "C"), 'UTF8'))
@@ -13,6 +15,7 @@ UPDATE email SET address_hash = sha256(convert_to(lower((letter->'recipient'->>'
 ALTER TABLE email ALTER COLUMN address_hash DROP DEFAULT;
 CREATE INDEX email_by_member ON email (member_id, id);
 CREATE INDEX email_by_other ON email (other_id);
+CREATE INDEX email_by_named ON email USING gin (named_ids) WHERE named_ids <> '{}';
 
 ALTER TABLE due
     ADD COLUMN member_id uuid,
@@ -34,6 +37,8 @@ CREATE TABLE reader (
     off smallint[] NOT NULL DEFAULT '{}',
     -- No email of any kind, whatever `off` says.
     contact_restricted boolean NOT NULL DEFAULT false,
+    -- When they last chose; none where they never did.
+    chosen_at timestamptz,
     -- When bodies of emails to them began; as many as the cap of a day asks for.
     sent_at timestamptz[] NOT NULL DEFAULT '{}',
     -- When reminders to them began, one for each invitation; as many as a digest asks for.

@@ -2,9 +2,17 @@
 
 use shell::gate::Role;
 
-/// All rpcs; one that is missing here cannot be called.
-pub(crate) const PERMISSIONS: &[(&str, Role)] =
-    &[("/notify.v1.EmailService/ApplyEmailCommands", Role::Notifier)];
+/// All rpcs; one that is missing here cannot be called. One that stands here several times asks for one of its roles.
+#[rustfmt::skip]
+pub(crate) const PERMISSIONS: &[(&str, Role)] = &[
+    ("/notify.v1.EmailService/ApplyEmailCommands", Role::Notifier),
+    ("/notify.v1.PreferenceService/GetPreferences", Role::MemberClient),
+    ("/notify.v1.PreferenceService/GetPreferences", Role::Operator),
+    ("/notify.v1.PreferenceService/UpdatePreferences", Role::MemberClient),
+    ("/notify.v1.PreferenceService/UpdatePreferences", Role::Operator),
+    ("/notify.v1.PreferenceService/EraseMember", Role::Notifier),
+    ("/notify.v1.PreferenceService/EraseMember", Role::Operator),
+];
 
 #[cfg(test)]
 mod tests {
@@ -12,7 +20,12 @@ mod tests {
 
     #[test]
     fn every_rpc_asks_for_a_role() {
-        let listed: Vec<&str> = PERMISSIONS.iter().map(|(path, _)| *path).collect();
-        assert_eq!(listed, proto::notify::v1::EMAIL_SERVICE_RPCS);
+        let mut listed: Vec<&str> = PERMISSIONS.iter().map(|(path, _)| *path).collect();
+        listed.dedup();
+        let rpcs = [
+            proto::notify::v1::EMAIL_SERVICE_RPCS,
+            proto::notify::v1::PREFERENCE_SERVICE_RPCS,
+        ];
+        assert_eq!(listed, rpcs.concat());
     }
 }

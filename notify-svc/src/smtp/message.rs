@@ -13,7 +13,10 @@ use lettre::{
 use uuid::Uuid;
 
 use crate::{
-    domain::reply::{Ending, Step},
+    domain::{
+        kind::Kind,
+        reply::{Ending, Step},
+    },
     links::{Link, Links},
     store::Claimed,
     templates,
@@ -86,8 +89,18 @@ fn try_compose(claimed: &Claimed, head: &Letterhead) -> Result<Message, Unfit> {
         .to(Mailbox::new(Some(letter.recipient.name.clone()), to.clone()))
         .subject(texts.subject)
         .raw_header(header("Auto-Submitted", "auto-generated"))
-        .raw_header(header("Content-Language", texts.language))
-        .multipart(body)?;
+        .raw_header(header("Content-Language", texts.language));
+    let message = match claimed.kind {
+        // RFC 8058. Answers to what the reader did themselves are no list's.
+        Kind::Initial | Kind::Reminder => message
+            .raw_header(header(
+                "List-Unsubscribe",
+                &format!("<{}>", head.links.unsubscribe(&link)),
+            ))
+            .raw_header(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")),
+        Kind::Acceptance | Kind::Reply => message,
+    };
+    let message = message.multipart(body)?;
     let mut bytes = message.formatted();
     if !bytes.ends_with(b"\r\n") {
         bytes.extend_from_slice(b"\r\n");

@@ -181,6 +181,11 @@ fn reply(links: &Links, event: &Event, names: &Names) -> pb::EmailCommand {
 
 fn acceptance(links: &Links, event: &Event, names: &Names, summary: Summary) -> pb::EmailCommand {
     let connection = names.recipient;
+    let (named_ids, shown) = summary
+        .named
+        .into_iter()
+        .map(|(id, name)| (id.to_string(), name))
+        .unzip();
     let content = pb::queue_email::Content::Acceptance(pb::AcceptanceEmail {
         connection_id: connection.member_id.to_string(),
         connection_name: connection.name.clone(),
@@ -188,7 +193,8 @@ fn acceptance(links: &Links, event: &Event, names: &Names, summary: Summary) -> 
         connection_profile_url: links.profile_url.of(connection.member_id),
         total_count: summary.total,
         shared_count: summary.shared,
-        names: summary.names,
+        names: shown,
+        named_ids,
     });
     queue(event, "acceptance", names.inviter, content)
 }
