@@ -14,6 +14,7 @@ pub mod local;
 pub mod mail;
 pub mod operators;
 pub mod ports;
+pub mod preferences;
 pub mod processes;
 pub mod races;
 pub mod smtp_sink;

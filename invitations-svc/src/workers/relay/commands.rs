@@ -70,7 +70,7 @@ pub(super) async fn of(
             Ok((members, summaries))
         })
         .await?;
-    let mut summaries: HashMap<SummaryKey, Summary> = accepted.into_iter().zip(summaries).collect();
+    let summaries: HashMap<SummaryKey, Summary> = accepted.into_iter().zip(summaries).collect();
     let members: HashMap<Uuid, Member> = members
         .into_iter()
         .map(|member| (member.member_id, member))
@@ -85,7 +85,8 @@ pub(super) async fn of(
             continue;
         };
         let names = Names { inviter, recipient };
-        let summary = summaries.remove(&summary_key(event)).unwrap_or_default();
+        // Another event of the two may stand before it in the batch, and asks for nothing of this.
+        let summary = summaries.get(&summary_key(event)).cloned().unwrap_or_default();
         commands.extend(owed(links, event, &names, summary));
     }
     Ok(commands)
