@@ -13,7 +13,6 @@ pub mod workers;
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::OptionFuture;
-use proto::notify::v1::email_service_client::EmailServiceClient;
 use shell::{
     clock::Clock,
     gate::{Gate, GateConfig},
@@ -33,6 +32,7 @@ use crate::{
     workers::{
         erasure::Eraser,
         feed::{FeedSwitch, Sequencer},
+        notify::Notify,
         relay::{Links, Relay, RelaySwitch},
         retention::Retention,
         timers::{Timers, TimersSwitch},
@@ -53,7 +53,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     };
     let grpc = listeners.grpc.local_addr().map_err(|error| error.to_string())?;
     let http = listeners.http.local_addr().map_err(|error| error.to_string())?;
-    let notify = notify_channel(&config)?;
+    let notify = Notify::new(notify_channel(&config)?, config.notify_token.clone());
     if config.listen.tokens_file.is_none() {
         tracing::warn!("everybody who can reach this machine's loopback may call: there is no --tokens-file");
     }
@@ -163,10 +163,11 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
             sent_url: config.sent_url_template.clone(),
             reminders: policy.reminders_after.len(),
         },
-        notify: EmailServiceClient::new(notify),
-        token: config.notify_token.clone(),
+        notify: notify.clone(),
         wake: wakes.relay,
     };
+    // A process that does not reach notify-svc brings no erasing to its end.
+    let eraser = (config.relay == RelaySwitch::On).then_some(eraser);
     let relay = (config.relay == RelaySwitch::On).then_some(relay);
     let background = tokio::spawn({
         let (stop, url) = (stop.clone(), config.database.database_url.clone());
@@ -180,7 +181,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
             let relay = OptionFuture::from(relay.map(|relay| relay.run(stop.clone())));
             let timers = OptionFuture::from(timers.map(|timers| timers.run(stop.clone())));
             let retention = retention.run(stop.clone());
-            let eraser = eraser.run(holder, stop.clone());
+            let eraser = OptionFuture::from(eraser.map(|eraser| eraser.run(holder, notify, stop.clone())));
             let sequencer = sequencer.run(stop.clone());
             tokio::join!(watch, relay, timers, retention, eraser, sequencer);
         }

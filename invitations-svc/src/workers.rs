@@ -3,6 +3,7 @@
 mod duty;
 pub mod erasure;
 pub mod feed;
+pub mod notify;
 pub mod relay;
 pub mod retention;
 pub mod timers;

@@ -30,7 +30,7 @@ pub struct Config {
     /// Where gRPC is served
     #[arg(long, env = "GRPC_ADDR", default_value = "127.0.0.1:50052")]
     pub(crate) grpc_addr: std::net::SocketAddr,
-    /// Where metrics and health are served over HTTP
+    /// Where readers' pages, metrics and health are served over HTTP
     #[arg(long, env = "HTTP_ADDR", default_value = "127.0.0.1:8082")]
     pub(crate) http_addr: std::net::SocketAddr,
     #[command(flatten)]

@@ -11,6 +11,7 @@ pub(crate) mod fence;
 pub(crate) mod fingerprint;
 pub(crate) mod kind;
 pub(crate) mod operate;
+pub(crate) mod preferences;
 pub(crate) mod relay;
 pub(crate) mod reply;
 pub(crate) mod restraint;

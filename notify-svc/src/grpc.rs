@@ -3,6 +3,7 @@
 mod deliveries;
 mod parse;
 pub(crate) mod permissions;
+mod preferences;
 mod print;
 mod refusals;
 
@@ -17,7 +18,10 @@ use tokio::sync::Notify;
 use tonic::{Request, Response, Status};
 use uuid::{NoContext, Uuid};
 
-pub(crate) use self::deliveries::{Deliveries, MAX_REQUEST_BYTES as MAX_OPERATOR_REQUEST_BYTES};
+pub(crate) use self::{
+    deliveries::{Deliveries, MAX_REQUEST_BYTES as MAX_OPERATOR_REQUEST_BYTES},
+    preferences::Preferences,
+};
 use crate::{
     domain::{command::Answer, email::State},
     measure, store,
@@ -28,6 +32,9 @@ pub(crate) const DOMAIN: &str = "notify.v1";
 
 /// Longest request, in bytes: 500 commands with everything in them as long as it may be.
 pub(crate) const MAX_REQUEST_BYTES: usize = 20 * 1_024 * 1_024;
+
+/// Longest request of rpcs about one member, in bytes.
+pub(crate) const SMALL_REQUEST_BYTES: usize = 64 * 1_024;
 
 /// notify.v1.EmailService.
 pub(crate) struct Emails {

@@ -10,6 +10,7 @@ mod measure;
 mod smtp;
 mod store;
 mod templates;
+mod web;
 mod words;
 mod workers;
 
@@ -17,6 +18,7 @@ use std::{sync::Arc, time::Duration};
 
 use proto::notify::v1::{
     delivery_service_server::DeliveryServiceServer, email_service_server::EmailServiceServer,
+    preference_service_server::PreferenceServiceServer,
 };
 use shell::{
     clock::Clock,
@@ -30,10 +32,13 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use crate::workers::{Bounces, Chores, Duty, Retention};
 pub use crate::{
     config::{Config, DkimArgs},
     gallery::write as gallery,
+};
+use crate::{
+    web::Web,
+    workers::{Bounces, Chores, Duty, Retention},
 };
 
 /// Connections of the workers. They have their own, so that a flood of calls cannot let leases run out.
@@ -44,7 +49,11 @@ const CLAIM_CONNECTIONS: u32 = 2;
 const GIVE_BACK: Duration = Duration::from_secs(1);
 
 /// Names under which health is told, beside the empty one.
-const SERVICES: &[&str] = &["notify.v1.EmailService", "notify.v1.DeliveryService"];
+const SERVICES: &[&str] = &[
+    "notify.v1.EmailService",
+    "notify.v1.PreferenceService",
+    "notify.v1.DeliveryService",
+];
 
 /// Starts the service; it runs until `stop`. The error says which setting to change.
 pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Result<Serving, String> {
@@ -64,11 +73,22 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     }
 
     let readiness = Readiness::new();
-    let operations = server::operations_router(readiness.clone());
-    // Its metrics need the recorder, which comes with the line above.
+    let max_duration = Duration::from_millis(config.listen.max_call_ms);
+    let database = Database::new(&config.database);
+    let web = Web {
+        database: database.clone(),
+        clock: clock.clone(),
+        links: head.links.clone(),
+        patience: max_duration,
+    };
+    // Metrics of what comes below need the recorder, which comes with this.
+    let pages = server::operations_router(readiness.clone()).merge(web::router(web));
+    let preferences = grpc::Preferences {
+        database: database.clone(),
+        clock: clock.clone(),
+    };
     let transport = config.transport()?;
     let wake = Arc::new(Notify::new());
-    let database = Database::new(&config.database);
     let emails = grpc::Emails {
         database: database.clone(),
         clock: clock.clone(),
@@ -84,10 +104,13 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     let (reporter, health_service) = tonic_health::server::health_reporter();
     health::start_not_serving(&reporter, SERVICES).await;
     let emails = EmailServiceServer::new(emails).max_decoding_message_size(grpc::MAX_REQUEST_BYTES);
+    let preferences =
+        PreferenceServiceServer::new(preferences).max_decoding_message_size(grpc::SMALL_REQUEST_BYTES);
     let deliveries =
         DeliveryServiceServer::new(deliveries).max_decoding_message_size(grpc::MAX_OPERATOR_REQUEST_BYTES);
     let routes = Routes::new(health_service)
         .add_service(emails)
+        .add_service(preferences)
         .add_service(deliveries);
     let descriptors = [
         proto::notify::v1::FILE_DESCRIPTOR_SET,
@@ -101,7 +124,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         identities,
         readiness: readiness.clone(),
         max_in_flight: config.listen.max_in_flight,
-        max_duration: Duration::from_millis(config.listen.max_call_ms),
+        max_duration,
     });
 
     let workers_database = workers_pool(&config, WORKER_CONNECTIONS, None);
@@ -160,7 +183,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
                 () = limit => tracing::warn!("the workers were cut off; their leases run out"),
             }
         };
-        let served = server::serve(listeners, gate, routes, operations, stop, patience);
+        let served = server::serve(listeners, gate, routes, pages, stop, patience);
         tokio::join!(served, background);
         tracing::info!("stopped");
     });

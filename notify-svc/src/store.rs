@@ -7,11 +7,13 @@ mod cancel;
 mod claim;
 mod compact;
 mod emails;
+mod erase;
 mod fences;
 mod finish;
 mod history;
 mod keys;
 mod lease;
+mod readers;
 mod reap;
 mod retention;
 mod statement;
@@ -25,9 +27,11 @@ pub(crate) use self::{
     bounces::{Noted, note_bounce},
     claim::{Claimed, claim, claim_reminders},
     compact::compact,
+    erase::{Erasure, blank_about, forget_reader, left_about, stop_about},
     finish::{Finish, finish},
     history::{Email, Event, Filter, What, email, history, page},
     lease::{Held, Unit, extend, mark, release},
+    readers::{choose, preferences},
     reap::{Lapsed, Open, open, reap},
     retention::{Erase, erase_acts, erase_letters},
     suppressions::{Reason, Suppression, lift, suppressions},

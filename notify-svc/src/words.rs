@@ -8,12 +8,12 @@ pub(crate) use shell::words::{FluentValue, Language};
 /// All texts; their ids are in the files.
 pub(crate) static WORDS: LazyLock<Words> = LazyLock::new(|| {
     Words::new(|language| match language {
-        Language::English => vec![include_str!("words/en.ftl")],
-        Language::German => vec![include_str!("words/de.ftl")],
-        Language::Spanish => vec![include_str!("words/es.ftl")],
-        Language::French => vec![include_str!("words/fr.ftl")],
-        Language::Portuguese => vec![include_str!("words/pt.ftl")],
-        Language::Japanese => vec![include_str!("words/ja.ftl")],
+        Language::English => vec![include_str!("words/en.ftl"), include_str!("words/pages/en.ftl")],
+        Language::German => vec![include_str!("words/de.ftl"), include_str!("words/pages/de.ftl")],
+        Language::Spanish => vec![include_str!("words/es.ftl"), include_str!("words/pages/es.ftl")],
+        Language::French => vec![include_str!("words/fr.ftl"), include_str!("words/pages/fr.ftl")],
+        Language::Portuguese => vec![include_str!("words/pt.ftl"), include_str!("words/pages/pt.ftl")],
+        Language::Japanese => vec![include_str!("words/ja.ftl"), include_str!("words/pages/ja.ftl")],
     })
 });
 

@@ -207,6 +207,7 @@ pub fn acceptance() -> QueueEmail {
             total_count: 12,
             shared_count: 2,
             names: vec!["Cleo".to_owned(), "Dan".to_owned()],
+            named_ids: vec![id(), id()],
         })),
         ..initial()
     }

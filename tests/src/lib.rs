@@ -16,6 +16,7 @@ pub mod mail;
 pub mod mta;
 pub mod operators;
 pub mod ports;
+pub mod preferences;
 pub mod processes;
 pub mod races;
 pub mod smtp_sink;

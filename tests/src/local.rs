@@ -1,4 +1,5 @@
-//! invitations-svc inside the test's own process, with a clock that the test sets. It relays to nobody.
+//! invitations-svc inside the test's own process, with a clock that the test sets. It relays to nobody, unless its flags
+//! say to whom.
 
 use std::{
     net::SocketAddr,
@@ -83,10 +84,14 @@ impl Local {
             "127.0.0.1:0",
             "--http-addr",
             "127.0.0.1:0",
-            "--relay",
-            "off",
         ];
-        let config = Config::try_parse_from(fixed.iter().chain(flags)).expect("the flags are right");
+        let relay: &[&str] = if flags.contains(&"--notify-url") {
+            &[]
+        } else {
+            &["--relay", "off"]
+        };
+        let flags = fixed.iter().chain(relay).chain(flags);
+        let config = Config::try_parse_from(flags).expect("the flags are right");
         let serving = invitations_svc::serve(config, time.clock(), stop.clone())
             .await
             .expect("it serves");

@@ -1,28 +1,72 @@
 //! Erasing a member: what they wrote goes, what was open vanishes, what they caused stays as a count.
 
+use std::time::{Duration, Instant};
+
+use diesel::{RunQueryDsl, sql_query};
+use jiff::SignedDuration;
 use proto::invitations::v1::{
     AuditAction, Folder, Limit, Member, SendInvitationRequest, send_invitation_response::Outcome,
 };
 use tests::{
     clients::{Act, Invitations, id, member, reason},
+    cluster::TestDatabase,
+    emails::Post,
     local::Local,
+    mail,
     operators::{Operators, used},
+    processes::Service,
+    system::System,
 };
 use tonic::{Code, Status};
 
 const NOTE: &str = "Kilroy was here";
 
 async fn noted(clients: &Invitations, inviter: &str, recipient: &str) -> String {
+    sent(clients, inviter, recipient, NOTE).await
+}
+
+async fn sent(clients: &Invitations, inviter: &str, recipient: &str, note: &str) -> String {
     let message = SendInvitationRequest {
         inviter_id: inviter.to_owned(),
         recipient_id: recipient.to_owned(),
-        note: NOTE.to_owned(),
+        note: note.to_owned(),
         ..SendInvitationRequest::default()
     };
     match clients.send_with(message).await.expect("sent").outcome {
         Some(Outcome::Invitation(invitation)) => invitation.invitation_id,
         other => panic!("not an invitation: {other:?}"),
     }
+}
+
+/// A notify-svc for erasing to come to its end.
+async fn post(hint: &str) -> Post {
+    Post::start(hint, |launch, directory| launch.flag("--mail-dir", directory)).await
+}
+
+fn notify_url(notify: &Service) -> String {
+    format!("http://{}", notify.grpc())
+}
+
+/// Waits until no member's rows are being erased any more, at most a minute: the worker looks every few seconds.
+async fn until_erased(database: &TestDatabase) {
+    until_erased_while(database, || ()).await;
+}
+
+async fn until_erased_while(database: &TestDatabase, meanwhile: impl Fn()) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while is_erasing(database) {
+        meanwhile();
+        assert!(
+            Instant::now() < end,
+            "the worker comes to no end:\n{}",
+            database.dump()
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn is_erasing(database: &TestDatabase) -> bool {
+    database.dump().lines().any(|line| line.starts_with("erasure\t"))
 }
 
 fn not_found<T: std::fmt::Debug>(result: Result<T, Status>) {
@@ -129,7 +173,8 @@ async fn an_erased_member_s_replies_and_address_are_nowhere() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_who_is_made_known_again_begins_anew_with_their_account() {
-    let local = Local::start("erase_again", &[]).await;
+    let post = post("erase_again_post").await;
+    let local = Local::start("erase_again", &["--notify-url", &notify_url(&post.service)]).await;
     let clients = local.clients();
     let ada = member("Ada");
     let [ben, cleo] = clients.new_members(["Ben", "Cleo"]).await;
@@ -141,17 +186,11 @@ async fn a_member_who_is_made_known_again_begins_anew_with_their_account() {
     clients.invite(&ada.member_id, &cleo).await;
     assert_eq!(local.spent(&ada.member_id), 2);
     local.execute("UPDATE erasure SET asked_at = asked_at - interval '1 hour'");
-    for _ in 0..200 {
-        if local.count("SELECT count(*) FROM erasure") == 0 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    assert_eq!(
-        local.count("SELECT count(*) FROM erasure"),
-        0,
-        "the worker comes to an end"
-    );
+    // What the relay puts off waits for this clock.
+    until_erased_while(&local.database, || {
+        local.time.step(SignedDuration::from_millis(50))
+    })
+    .await;
     assert_eq!(
         clients.folder(&cleo, Folder::Inbox).await.expect("listed").len(),
         1
@@ -161,7 +200,8 @@ async fn a_member_who_is_made_known_again_begins_anew_with_their_account() {
 #[tokio::test(flavor = "multi_thread")]
 async fn erasing_beside_anything_leaves_nothing_open() {
     const ROUNDS: usize = 30;
-    let local = Local::start("erase_races", &[]).await;
+    let post = post("erase_races_post").await;
+    let local = Local::start("erase_races", &["--notify-url", &notify_url(&post.service)]).await;
     let clients = local.clients();
     let mut erased = Vec::new();
     for _ in 0..ROUNDS {
@@ -182,12 +222,11 @@ async fn erasing_beside_anything_leaves_nothing_open() {
     }
     // The worker looks once more after whatever was decided just before.
     local.execute("UPDATE erasure SET asked_at = asked_at - interval '1 hour'");
-    for _ in 0..400 {
-        if local.count("SELECT count(*) FROM erasure") == 0 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    // What the relay puts off waits for this clock.
+    until_erased_while(&local.database, || {
+        local.time.step(SignedDuration::from_millis(50))
+    })
+    .await;
     let of_erased = |table: &str, column: &str, rest: &str| {
         let ids: Vec<String> = erased.iter().map(|id| format!("'{id}'")).collect();
         let query = format!(
@@ -214,4 +253,106 @@ async fn erasing_beside_anything_leaves_nothing_open() {
         OR connections <> (SELECT count(*) FROM connection c WHERE c.member_id = a.member_id)";
     assert_eq!(local.count(counters), 0, "counters tell what the tables hold");
     not_found(clients.sent(&id(), &id()).await);
+}
+
+/// Lets a minute pass after each erasing that is under way.
+fn let_stragglers_pass(database: &TestDatabase) {
+    sql_query("UPDATE erasure SET asked_at = asked_at - interval '1 hour'")
+        .execute(&mut database.connect())
+        .expect("the test's Postgres answers");
+}
+
+/// Words that only the erased member's name, address, notes and replies have.
+const WORDS: [&str; 4] = ["Kilroy", "kilroy", "Wenceslas", "xylophone"];
+
+/// The lines of notify-svc's database with one of the words.
+fn tell_tales(system: &System) -> Vec<String> {
+    let dump = system.notify_database.dump();
+    let telling = dump
+        .lines()
+        .filter(|line| WORDS.iter().any(|word| line.contains(word)));
+    telling.map(str::to_owned).collect()
+}
+
+/// A member who is in emails of every kind, as reader, as the one it is about, and as a connection's connection. All of
+/// them have gone out.
+async fn well_known(system: &System) -> Member {
+    const PATIENCE: Duration = Duration::from_secs(30);
+    let clients = system.clients();
+    let kilroy = Member {
+        name: "Kilroy Wenceslas".to_owned(),
+        email: "kilroy@example.com".to_owned(),
+        ..member("")
+    };
+    let others = ["Ada", "Ben", "Cleo", "Dan"].map(member);
+    let everybody = others.iter().chain([&kilroy]).cloned().collect();
+    clients.upsert(everybody).await.expect("taken");
+    let [ada, ben, cleo, dan] = &others;
+    noted(&clients, &kilroy.member_id, &ada.member_id).await;
+    let asked = sent(&clients, &ben.member_id, &kilroy.member_id, "").await;
+    clients
+        .reply(&kilroy.member_id, &asked, "xylophone")
+        .await
+        .expect("replied");
+    let accepted = sent(&clients, &cleo.member_id, &kilroy.member_id, "").await;
+    clients
+        .accept(&kilroy.member_id, &accepted)
+        .await
+        .expect("accepted");
+    let shown = sent(&clients, &dan.member_id, &cleo.member_id, "").await;
+    clients.accept(&cleo.member_id, &shown).await.expect("accepted");
+    // An invitation that is answered at once may have been cancelled before its email went out.
+    for (reader, text) in [
+        (ada, "Kilroy was here"),
+        (ben, "xylophone"),
+        (cleo, "Kilroy Wenceslas"),
+        (dan, "Kilroy Wenceslas"),
+    ] {
+        let emails = mail::wait_for(&system.mail(), &reader.email, 1, PATIENCE).await;
+        let emails = emails.expect("the email comes");
+        assert!(
+            emails.iter().any(|email| email.text.contains(text)),
+            "{emails:#?}"
+        );
+    }
+    kilroy
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn once_a_member_is_erased_no_email_holds_their_name_address_or_words() {
+    let system = System::start("erase_both").await;
+    let kilroy = well_known(&system).await;
+    let about_or_to = tell_tales(&system).len();
+    assert!(about_or_to >= 4, "{:#?}", tell_tales(&system));
+    system.clients().erase(&kilroy.member_id).await.expect("erased");
+    let_stragglers_pass(&system.invitations_database);
+    until_erased(&system.invitations_database).await;
+    assert_eq!(tell_tales(&system), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn erasing_is_not_done_while_notify_svc_is_away_and_is_done_once_it_is_back() {
+    let mut system = System::start("erase_away").await;
+    let kilroy = well_known(&system).await;
+    system.notify.kill();
+    system
+        .clients()
+        .erase(&kilroy.member_id)
+        .await
+        .expect("the call does not need it");
+    let_stragglers_pass(&system.invitations_database);
+    let end = Instant::now() + Duration::from_secs(30);
+    while !system
+        .invitations
+        .log()
+        .contains("notify-svc has not forgotten a member")
+    {
+        assert!(Instant::now() < end, "it never asks");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(is_erasing(&system.invitations_database));
+    assert!(!tell_tales(&system).is_empty());
+    system.notify.restart().await;
+    until_erased(&system.invitations_database).await;
+    assert_eq!(tell_tales(&system), Vec::<String>::new());
 }

@@ -98,7 +98,7 @@ pub(super) fn summary(summary: Summary) -> pb::ConnectionSummary {
     pb::ConnectionSummary {
         total_count: summary.total,
         shared_count: summary.shared,
-        names: summary.names,
+        names: summary.named.into_iter().map(|(_, name)| name).collect(),
     }
 }
 

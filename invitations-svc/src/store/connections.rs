@@ -5,7 +5,7 @@ use diesel::{
     RunQueryDsl,
     pg::Pg,
     query_builder::{AstPass, QueryFragment},
-    sql_types::{Array, BigInt, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Record, Text, Uuid as SqlUuid},
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -26,8 +26,8 @@ pub struct Summary {
     pub total: i32,
     /// How many of them the viewer has, too.
     pub shared: i32,
-    /// Up to three names: shared ones first, newest first, never the viewer's.
-    pub names: Vec<String>,
+    /// Up to three of them, with their names: shared ones first, newest first, never the viewer.
+    pub named: Vec<(Uuid, String)>,
 }
 
 /// Whose connections, seen by whom.
@@ -77,13 +77,13 @@ pub fn summaries(db: &mut PgConnection, keys: &[SummaryKey]) -> QueryResult<Vec<
         members: &keys.iter().map(|key| key.member_id).collect(),
     };
     let mut found = vec![Summary::default(); keys.len()];
-    for (ord, total, shared, names) in statement.load::<(i64, i64, i64, Vec<String>)>(db)? {
+    for (ord, total, shared, named) in statement.load::<(i64, i64, i64, Vec<(Uuid, String)>)>(db)? {
         let at = usize::try_from(ord - 1).map_err(|_| impossible("ord"))?;
         let count = |count: i64| i32::try_from(count).map_err(|_| impossible("count"));
         *found.get_mut(at).ok_or_else(|| impossible("ord"))? = Summary {
             total: count(total)?,
             shared: count(shared)?,
-            names,
+            named,
         };
     }
     Ok(found)
@@ -94,7 +94,10 @@ struct Summaries<'a> {
     members: &'a Vec<Uuid>,
 }
 
-prepared!(Summaries, (BigInt, BigInt, BigInt, Array<Text>));
+prepared!(
+    Summaries,
+    (BigInt, BigInt, BigInt, Array<Record<(SqlUuid, Text)>>)
+);
 
 impl QueryFragment<Pg> for Summaries<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
@@ -103,7 +106,7 @@ impl QueryFragment<Pg> for Summaries<'_> {
              (SELECT count(*) FROM connection c WHERE c.member_id = k.member), \
              (SELECT count(*) FROM connection c JOIN connection v ON v.member_id = k.viewer AND v.other_id = c.other_id \
                WHERE c.member_id = k.member), \
-             ARRAY(SELECT m.name FROM connection c \
+             ARRAY(SELECT ROW(m.member_id, m.name) FROM connection c \
                    LEFT JOIN connection v ON v.member_id = k.viewer AND v.other_id = c.other_id \
                    JOIN member m ON m.member_id = c.other_id \
                    WHERE c.member_id = k.member AND c.other_id <> k.viewer \

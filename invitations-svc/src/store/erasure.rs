@@ -23,6 +23,15 @@ pub struct Erasure {
 }
 
 impl Erasure {
+    /// The last event whose emails go, as far as is known at `looked_at`.
+    pub fn until(&self, looked_at: Timestamp) -> Timestamp {
+        if self.known_again {
+            self.asked_at
+        } else {
+            looked_at
+        }
+    }
+
     /// The last invitation that goes.
     fn last_id(&self) -> Uuid {
         if self.known_again {

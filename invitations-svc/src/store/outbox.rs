@@ -6,6 +6,7 @@ use diesel::{
     PgConnection, QueryResult, RunQueryDsl,
     pg::Pg,
     query_builder::{AstPass, QueryFragment},
+    sql_query,
     sql_types::{Array, BigInt, Bool, Integer, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use jiff::Timestamp;
@@ -93,6 +94,21 @@ pub const COUNTED: i64 = 100_000;
 /// How many transitions wait or are under way, counted up to [`COUNTED`].
 pub fn waiting(db: &mut PgConnection) -> QueryResult<i64> {
     Waiting(&COUNTED).get_result(db)
+}
+
+/// Whether notify-svc has yet to hear of a transition of the member's.
+pub fn is_waiting_for(db: &mut PgConnection, member_id: Uuid) -> QueryResult<bool> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Bool)]
+        waiting: bool,
+    }
+    let row: Row = sql_query(
+        "SELECT EXISTS (SELECT FROM outbox WHERE due_at IS NOT NULL AND (inviter_id = $1 OR recipient_id = $1)) AS waiting",
+    )
+    .bind::<SqlUuid, _>(member_id)
+    .get_result(db)?;
+    Ok(row.waiting)
 }
 
 /// Forgets transitions that notify-svc has; those that the feed does not have yet stay for it.

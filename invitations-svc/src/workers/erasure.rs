@@ -1,4 +1,5 @@
-//! Erases what members who were erased left behind: open invitations end, connections end, texts go.
+//! Erases what members who were erased left behind: open invitations end, connections end, texts go, and notify-svc
+//! forgets them.
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +13,17 @@ use uuid::Uuid;
 
 use super::{
     duty::{CALL, Duty},
-    jittered, within,
+    jittered,
+    notify::{Notify, is_away},
+    within,
 };
 use crate::{
     domain::command::{Act, Command, Disconnect, Ending},
     ledger::{Ledger, LedgerError},
-    store::erasure::{self, Erasure},
+    store::{
+        erasure::{self, Erasure},
+        outbox,
+    },
 };
 
 /// Rows read at once.
@@ -28,6 +34,9 @@ const IN_FLIGHT: usize = 64;
 
 /// How often the worker looks.
 const POLL: Duration = Duration::from_secs(5);
+
+/// How often it looks while notify-svc does not answer, so that what piles up meanwhile is not gone through for nothing.
+const AWAY_POLL: Duration = Duration::from_secs(15);
 
 /// What was decided by the member's row of before may be committed a little after it is gone; longer than any statement
 /// takes. So the worker looks once more after it.
@@ -67,8 +76,9 @@ impl Eraser {
         Ok(())
     }
 
-    /// As the worker of this process, known as `holder`, until `stop`.
-    pub async fn run(self, holder: Uuid, stop: CancellationToken) {
+    /// As the worker of this process, known as `holder`, until `stop`. Members are erased once `notify` has forgotten
+    /// them, too.
+    pub async fn run(self, holder: Uuid, notify: Notify, stop: CancellationToken) {
         let duty = Duty {
             name: "erasure",
             holder,
@@ -76,20 +86,31 @@ impl Eraser {
             clock: self.clock.clone(),
         };
         while !stop.is_cancelled() {
-            if let Err(error) = self.finish_all(&duty, &stop).await {
+            let pause = self.finish_all(&duty, &notify, &stop).await;
+            let pause = pause.unwrap_or_else(|error| {
                 tracing::warn!(%error, "rows of erased members wait; will try again");
-            }
+                POLL
+            });
             tokio::select! {
-                () = tokio::time::sleep(jittered(POLL)) => {}
+                () = tokio::time::sleep(jittered(pause)) => {}
                 () = stop.cancelled() => return,
             }
         }
     }
 
-    async fn finish_all(&self, duty: &Duty, stop: &CancellationToken) -> Result<(), Unfinished> {
+    /// Answers when to look again.
+    async fn finish_all(
+        &self,
+        duty: &Duty,
+        notify: &Notify,
+        stop: &CancellationToken,
+    ) -> Result<Duration, Unfinished> {
         if !duty.is_mine().await? {
-            return Ok(());
+            return Ok(POLL);
         }
+        let mut notify_is_away = false;
+        // Before it is read who is known again: what comes to such a member later is theirs.
+        let looked_at = self.clock.now();
         let read = self.database.run(within(CALL), |db| erasure::under_way(db, None));
         for erasure in read.await? {
             if stop.is_cancelled() || !duty.is_mine().await? {
@@ -97,14 +118,30 @@ impl Eraser {
             }
             let began = self.clock.now();
             self.sweep(erasure, within(CALL)).await?;
-            if after(erasure.asked_at, STRAGGLERS) <= began {
+            if notify_is_away {
+                continue;
+            }
+            // Asked before notify-svc is: what left the outbox before is there already.
+            let read = move |db: &mut _| outbox::is_waiting_for(db, erasure.member_id);
+            let waiting = self.database.run(within(CALL), read).await?;
+            let until = erasure.until(looked_at);
+            let left = match notify.erase_member(erasure.member_id, until).await {
+                Ok(left) => left,
+                Err(status) => {
+                    let (member_id, code) = (erasure.member_id, status.code());
+                    tracing::warn!(%member_id, ?code, "notify-svc has not forgotten a member; will try again");
+                    notify_is_away = is_away(code);
+                    continue;
+                }
+            };
+            if !waiting && left == 0 && after(erasure.asked_at, STRAGGLERS) <= began {
                 self.database
                     .run(within(CALL), move |db| erasure::finish(db, &erasure))
                     .await?;
                 tracing::info!(member_id = %erasure.member_id, "erased");
             }
         }
-        Ok(())
+        Ok(if notify_is_away { AWAY_POLL } else { POLL })
     }
 
     async fn sweep(&self, erasure: Erasure, deadline: Instant) -> Result<(), Unfinished> {

@@ -7,22 +7,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use proto::notify::v1::{ApplyEmailCommandsRequest, EmailCommand, email_service_client::EmailServiceClient};
-use secrecy::{ExposeSecret, SecretString};
 use shell::{
     clock::{Clock, after},
     postgres::{Database, DatabaseError},
 };
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    Code, Request, Status,
-    metadata::{Ascii, MetadataValue},
-    transport::Channel,
-};
+use tonic::{Code, Status};
 
 pub use self::commands::Links;
-use super::{jittered, within};
+use super::{
+    jittered,
+    notify::{Notify, is_away},
+    within,
+};
 use crate::store::outbox::{self, Claimed, LANES};
 
 /// Transitions in one call: two commands each stay below notify-svc's limit.
@@ -31,7 +28,7 @@ const BATCH: i64 = 200;
 /// How long a claim holds. Past it another process may deliver the same again, which notify-svc makes once.
 const LEASE: Duration = Duration::from_secs(15);
 
-/// Longest time for one call of notify-svc, and for one piece of database work.
+/// Longest time for one piece of database work.
 const CALL: Duration = Duration::from_secs(5);
 
 /// How long the relay sleeps when nobody wakes it, at most.
@@ -58,11 +55,9 @@ pub struct Relay {
     /// Makes the links that emails carry.
     pub links: Links,
     /// notify-svc.
-    pub notify: EmailServiceClient<Channel>,
-    /// Our token there.
-    pub token: Option<SecretString>,
+    pub notify: Notify,
     /// Rung by a commit that owes emails.
-    pub wake: Arc<Notify>,
+    pub wake: Arc<tokio::sync::Notify>,
 }
 
 /// Why claimed transitions stay here.
@@ -190,22 +185,10 @@ impl Relay {
     async fn deliver(&self, claimed: &[Claimed]) -> Result<(), Stuck> {
         let commands = commands::of(&self.database, &self.links, claimed, within(CALL)).await?;
         if !commands.is_empty() {
-            self.call(commands).await.map_err(Stuck::Notify)?;
+            self.notify.apply(commands).await.map_err(Stuck::Notify)?;
         }
         metrics::counter!("outbox_delivered_total").increment(claimed.len() as u64);
         Ok(())
-    }
-
-    async fn call(&self, commands: Vec<EmailCommand>) -> Result<(), Status> {
-        let mut request = Request::new(ApplyEmailCommandsRequest { commands });
-        request.set_timeout(CALL);
-        if let Some(token) = &self.token {
-            request.metadata_mut().insert("authorization", bearer(token)?);
-        }
-        let answer = tokio::time::timeout(CALL, self.notify.clone().apply_email_commands(request)).await;
-        answer
-            .map_err(|_| Status::deadline_exceeded("no answer in time"))?
-            .map(|_| ())
     }
 
     async fn delete(&self, done: Vec<Claimed>) -> Result<(), DatabaseError> {
@@ -250,20 +233,6 @@ impl Relay {
     }
 }
 
-/// Whether notify-svc as a whole does not answer us.
-fn is_away(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Unavailable
-            | Code::DeadlineExceeded
-            | Code::Cancelled
-            | Code::Unauthenticated
-            | Code::PermissionDenied
-            | Code::ResourceExhausted
-            | Code::Unimplemented
-    )
-}
-
 /// Whether trying again cannot help.
 fn is_for_good(code: Code) -> bool {
     match code {
@@ -282,13 +251,6 @@ fn is_for_good(code: Code) -> bool {
         | Code::DataLoss
         | Code::Unauthenticated => false,
     }
-}
-
-fn bearer(token: &SecretString) -> Result<MetadataValue<Ascii>, Status> {
-    let value = format!("Bearer {}", token.expose_secret());
-    value
-        .parse()
-        .map_err(|_| Status::unauthenticated("--notify-token is not a header value"))
 }
 
 /// Doubles from a second.

@@ -8,6 +8,8 @@ ALTER TABLE email
     ADD COLUMN other_id uuid,
     -- The claims that there were when it was closed: where it is opened again, fencing tokens go on from here.
     ADD COLUMN claims integer NOT NULL DEFAULT 0,
+    -- Members whom it names beside these two.
+    ADD COLUMN named_ids uuid[] NOT NULL DEFAULT '{}',
     -- Gone once what the email says was erased.
     ALTER COLUMN letter DROP NOT NULL;
 UPDATE email SET address_hash = sha256(convert_to(lower((letter->'recipient'->>'address') COLLATE "C"), 'UTF8'))
@@ -22,6 +24,7 @@ CREATE INDEX email_by_other ON email (other_id);
 CREATE INDEX email_by_state ON email (state, id) WHERE state > 2;
 -- What is to be erased one day, in the order in which it will be.
 CREATE INDEX email_kept ON email (final_at) WHERE letter IS NOT NULL AND final_at IS NOT NULL;
+CREATE INDEX email_by_named ON email USING gin (named_ids) WHERE named_ids <> '{}';
 
 ALTER TABLE due
     ADD COLUMN member_id uuid,
@@ -43,6 +46,8 @@ CREATE TABLE reader (
     off smallint[] NOT NULL DEFAULT '{}',
     -- No email of any kind, whatever `off` says.
     contact_restricted boolean NOT NULL DEFAULT false,
+    -- When they last chose; none where they never did.
+    chosen_at timestamptz,
     -- When bodies of emails to them began; as many as the cap of a day asks for.
     sent_at timestamptz[] NOT NULL DEFAULT '{}',
     -- When reminders to them began, one for each invitation; as many as a digest asks for.

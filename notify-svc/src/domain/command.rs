@@ -28,6 +28,8 @@ pub(crate) struct Queue {
     pub(crate) member_id: Uuid,
     /// The member whom the email tells of.
     pub(crate) other_id: Uuid,
+    /// Members whom it names beside these two.
+    pub(crate) named_ids: Vec<Uuid>,
     pub(crate) event_time: Timestamp,
     pub(crate) letter: Letter,
 }

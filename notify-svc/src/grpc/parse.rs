@@ -95,7 +95,11 @@ pub(super) fn queue(violations: &mut Violations, at: &str, command: wire::QueueE
         );
         return None;
     };
-    let Parsed { content, cause_id } = content::parse(violations, at, content);
+    let Parsed {
+        content,
+        cause_id,
+        named_ids,
+    } = content::parse(violations, at, content);
     let event = Event {
         invitation_id,
         sequence,
@@ -110,6 +114,7 @@ pub(super) fn queue(violations: &mut Violations, at: &str, command: wire::QueueE
         sequence,
         member_id,
         other_id: cause_id,
+        named_ids,
         event_time,
         letter: Letter { recipient, content },
     })
@@ -167,7 +172,11 @@ fn sequence(violations: &mut Violations, at: &str, sequence: i64) -> i64 {
 }
 
 /// A time since 1970: what is before it no event of ours, and too early for Postgres at some point.
-fn event_time(violations: &mut Violations, field: &str, at: Option<&prost_types::Timestamp>) -> Timestamp {
+pub(super) fn event_time(
+    violations: &mut Violations,
+    field: &str,
+    at: Option<&prost_types::Timestamp>,
+) -> Timestamp {
     let at = at
         .and_then(clock::from_proto)
         .filter(|at| *at >= Timestamp::UNIX_EPOCH);

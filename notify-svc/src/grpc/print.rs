@@ -9,6 +9,7 @@ use crate::{
         command::{Answer, Counts},
         email::State,
         kind::Kind,
+        preferences::Preferences,
         reply::Step,
     },
     store::{self, Event, Reason, Suppression, What},
@@ -40,8 +41,18 @@ fn result(answer: &Answer) -> wire::EmailCommandResult {
     wire::EmailCommandResult { result: Some(result) }
 }
 
-fn count(count: i64) -> i32 {
+pub(super) fn count(count: i64) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+pub(super) fn preferences(preferences: &Preferences) -> wire::Preferences {
+    wire::Preferences {
+        invitations: preferences.wants(Kind::Initial),
+        reminders: preferences.wants(Kind::Reminder),
+        acceptances: preferences.wants(Kind::Acceptance),
+        replies: preferences.wants(Kind::Reply),
+        restrict_email_contact: preferences.contact_restricted,
+    }
 }
 
 fn email_state(state: State) -> wire::EmailState {

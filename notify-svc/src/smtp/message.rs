@@ -23,6 +23,7 @@ use super::{
 use crate::{
     domain::{
         email::Letter,
+        kind::Kind,
         reply::{Ending, Step},
     },
     links::{Link, Links},
@@ -134,8 +135,18 @@ fn try_compose(parts: &[Part<'_>], head: &Letterhead) -> Result<Vec<u8>, Unfit> 
         .to(Mailbox::new(Some(letter.recipient.name.clone()), to))
         .subject(texts.subject)
         .raw_header(header("Auto-Submitted", "auto-generated"))
-        .raw_header(header("Content-Language", texts.language))
-        .multipart(body)?;
+        .raw_header(header("Content-Language", texts.language));
+    let message = match link.kind {
+        // RFC 8058. Answers to what the reader did themselves are no list's.
+        Kind::Initial | Kind::Reminder => message
+            .raw_header(header(
+                "List-Unsubscribe",
+                &format!("<{}>", head.links.unsubscribe(&link)),
+            ))
+            .raw_header(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")),
+        Kind::Acceptance | Kind::Reply => message,
+    };
+    let message = message.multipart(body)?;
     let mut bytes = message.formatted();
     if !bytes.ends_with(b"\r\n") {
         bytes.extend_from_slice(b"\r\n");

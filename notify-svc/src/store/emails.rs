@@ -29,6 +29,7 @@ statement! {
         kinds: Vec<i16> as Array<SmallInt>,
         member_ids: Vec<Uuid> as Array<SqlUuid>,
         other_ids: Vec<Uuid> as Array<SqlUuid>,
+        named_ids: Vec<String> as Array<Text>,
         address_hashes: Vec<Vec<u8>> as Array<Binary>,
         event_times: Vec<jiff_diesel::Timestamp> as Array<Timestamptz>,
         letters: Vec<String> as Array<Text>,
@@ -37,11 +38,13 @@ statement! {
         now: jiff_diesel::Timestamp as Timestamptz,
     } -> BigInt =
     "WITH wanted AS (SELECT * FROM unnest(" ids ", " invitation_ids ", " sequences ", " kinds ", " member_ids
-    ", " other_ids ", " address_hashes ", " event_times ", " letters ", " message_ids ", " states ") AS wanted (id, invitation_id, sequence, kind, \
-     member_id, other_id, address_hash, event_time, letter, message_id, state)), clock AS (SELECT " now " AS now), \
-     queued AS (INSERT INTO email (id, invitation_id, sequence, kind, member_id, other_id, address_hash, event_time, letter, \
-       message_id, created_at, state, final_at) \
-       SELECT id, invitation_id, sequence, kind, member_id, other_id, address_hash, event_time, letter::json, message_id, now, state, \
+    ", " other_ids ", " named_ids ", " address_hashes ", " event_times ", " letters ", " message_ids ", " states
+    ") AS wanted (id, invitation_id, sequence, kind, member_id, other_id, named_ids, address_hash, event_time, letter, \
+     message_id, state)), clock AS (SELECT " now " AS now), \
+     queued AS (INSERT INTO email (id, invitation_id, sequence, kind, member_id, other_id, named_ids, address_hash, event_time, \
+       letter, message_id, created_at, state, final_at) \
+       SELECT id, invitation_id, sequence, kind, member_id, other_id, named_ids::uuid[], address_hash, event_time, letter::json, \
+       message_id, now, state, \
        CASE WHEN state = 1 THEN NULL ELSE now END FROM wanted, clock), \
      waiting AS (INSERT INTO due (email_id, invitation_id, sequence, kind, member_id, run_at) \
        SELECT id, invitation_id, sequence, kind, member_id, now FROM wanted, clock WHERE state = 1 RETURNING 1) \
@@ -71,6 +74,7 @@ pub(super) fn insert(
         kinds: new.iter().map(|email| email.queue.kind() as i16).collect(),
         member_ids: new.iter().map(|email| email.queue.member_id).collect(),
         other_ids: new.iter().map(|email| email.queue.other_id).collect(),
+        named_ids: new.iter().map(named_ids).collect(),
         address_hashes: new.iter().map(address_hash).collect(),
         event_times: new
             .iter()
@@ -86,6 +90,12 @@ pub(super) fn insert(
     }
     .get_result::<i64>(connection)?;
     Ok(())
+}
+
+/// As Postgres reads an array: arrays of arrays would be taken apart together.
+fn named_ids(email: &New<'_>) -> String {
+    let ids: Vec<String> = email.queue.named_ids.iter().map(Uuid::to_string).collect();
+    format!("{{{}}}", ids.join(","))
 }
 
 fn address_hash(email: &New<'_>) -> Vec<u8> {

@@ -70,7 +70,7 @@ pub(super) async fn of(
             Ok((members, summaries))
         })
         .await?;
-    let mut summaries: HashMap<SummaryKey, Summary> = accepted.into_iter().zip(summaries).collect();
+    let summaries: HashMap<SummaryKey, Summary> = accepted.into_iter().zip(summaries).collect();
     let members: HashMap<Uuid, Member> = members
         .into_iter()
         .map(|member| (member.member_id, member))
@@ -85,7 +85,8 @@ pub(super) async fn of(
             continue;
         };
         let names = Names { inviter, recipient };
-        let summary = summaries.remove(&summary_key(event)).unwrap_or_default();
+        // Another event of the two may stand before it in the batch, and asks for nothing of this.
+        let summary = summaries.get(&summary_key(event)).cloned().unwrap_or_default();
         commands.extend(owed(links, event, &names, summary));
     }
     Ok(commands)
@@ -181,6 +182,11 @@ fn reply(links: &Links, event: &Event, names: &Names) -> pb::EmailCommand {
 
 fn acceptance(links: &Links, event: &Event, names: &Names, summary: Summary) -> pb::EmailCommand {
     let connection = names.recipient;
+    let (named_ids, shown) = summary
+        .named
+        .into_iter()
+        .map(|(id, name)| (id.to_string(), name))
+        .unzip();
     let content = pb::queue_email::Content::Acceptance(pb::AcceptanceEmail {
         connection_id: connection.member_id.to_string(),
         connection_name: connection.name.clone(),
@@ -188,7 +194,8 @@ fn acceptance(links: &Links, event: &Event, names: &Names, summary: Summary) -> 
         connection_profile_url: links.profile_url.of(connection.member_id),
         total_count: summary.total,
         shared_count: summary.shared,
-        names: summary.names,
+        names: shown,
+        named_ids,
     });
     queue(event, "acceptance", names.inviter, content)
 }

@@ -19,6 +19,8 @@ pub(super) struct Parsed {
     pub(super) content: Content,
     /// The inviter, the new connection, the replier.
     pub(super) cause_id: Uuid,
+    /// Members whom it names beside reader and cause.
+    pub(super) named_ids: Vec<Uuid>,
 }
 
 pub(super) fn parse(violations: &mut Violations, at: &str, content: Wire) -> Parsed {
@@ -28,6 +30,7 @@ pub(super) fn parse(violations: &mut Violations, at: &str, content: Wire) -> Par
             Parsed {
                 cause_id: violations.uuid(&format!("{at}.inviter_id"), &email.inviter_id),
                 content: Content::Initial(initial(violations, &at, &email)),
+                named_ids: Vec::new(),
             }
         }
         Wire::Reminder(email) => {
@@ -35,6 +38,7 @@ pub(super) fn parse(violations: &mut Violations, at: &str, content: Wire) -> Par
             Parsed {
                 cause_id: violations.uuid(&format!("{at}.inviter_id"), &email.inviter_id),
                 content: Content::Reminder(reminder(violations, &at, email)),
+                named_ids: Vec::new(),
             }
         }
         Wire::Acceptance(email) => {
@@ -42,6 +46,7 @@ pub(super) fn parse(violations: &mut Violations, at: &str, content: Wire) -> Par
             Parsed {
                 cause_id: violations.uuid(&format!("{at}.connection_id"), &email.connection_id),
                 content: Content::Acceptance(acceptance(violations, &at, &email)),
+                named_ids: named_ids(violations, &at, &email),
             }
         }
         Wire::Reply(email) => {
@@ -49,6 +54,7 @@ pub(super) fn parse(violations: &mut Violations, at: &str, content: Wire) -> Par
             Parsed {
                 cause_id: violations.uuid(&format!("{at}.replier_id"), &email.replier_id),
                 content: Content::Reply(reply(violations, &at, &email)),
+                named_ids: Vec::new(),
             }
         }
     }
@@ -118,6 +124,17 @@ fn reply(violations: &mut Violations, at: &str, email: &wire::ReplyEmail) -> Rep
         invitation_url: violations.url(&field("invitation_url"), &email.invitation_url),
         replier_profile_url: violations.url(&field("replier_profile_url"), &email.replier_profile_url),
     }
+}
+
+fn named_ids(violations: &mut Violations, at: &str, email: &wire::AcceptanceEmail) -> Vec<Uuid> {
+    let field = format!("{at}.named_ids");
+    // A version of the caller's from before this field names nobody.
+    if !email.named_ids.is_empty() && email.named_ids.len() != email.names.len() {
+        violations.add(&field, "must have as many ids as there are names, or none");
+    }
+    let ids = email.named_ids.iter().take(MAX_NAMES).enumerate();
+    ids.map(|(i, id)| violations.uuid(&format!("{field}[{i}]"), id))
+        .collect()
 }
 
 fn acceptance(violations: &mut Violations, at: &str, email: &wire::AcceptanceEmail) -> Acceptance {

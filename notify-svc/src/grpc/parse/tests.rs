@@ -51,6 +51,7 @@ fn acceptance() -> wire::AcceptanceEmail {
         total_count: 1,
         shared_count: 0,
         names: Vec::new(),
+        named_ids: Vec::new(),
     }
 }
 
@@ -114,6 +115,22 @@ fn each_content_becomes_an_email_of_its_kind() {
     ] {
         assert_eq!(queued(content).expect("right").kind(), kind);
     }
+}
+
+#[test]
+fn whom_an_acceptance_names_is_told_for_every_name_or_for_none() {
+    let naming = |named_ids: &[&str]| {
+        let content = Wire::Acceptance(wire::AcceptanceEmail {
+            names: vec!["Cleo".to_owned(), "Dan".to_owned()],
+            named_ids: named_ids.iter().map(|id| (*id).to_owned()).collect(),
+            ..acceptance()
+        });
+        queued(content)
+    };
+    assert!(naming(&[]).expect("right").named_ids.is_empty());
+    assert_eq!(naming(&[ID, ID]).expect("right").named_ids.len(), 2);
+    assert_eq!(refused(naming(&[ID])), ["c.queue.acceptance.named_ids"]);
+    assert_eq!(refused(naming(&[ID, "x"])), ["c.queue.acceptance.named_ids[1]"]);
 }
 
 #[test]

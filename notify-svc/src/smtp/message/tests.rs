@@ -149,6 +149,40 @@ fn an_email_is_ascii_but_for_an_address_that_is_not() {
 }
 
 #[test]
+fn what_asks_the_reader_can_be_stopped_with_one_click_and_answers_are_no_list() {
+    for (content, is_list) in [
+        (Content::Initial(initial("Ada", "")), true),
+        (reminder("Ada", ""), true),
+        (reply("Ada", "Hello"), false),
+    ] {
+        let email = told("Ben", "ben@example.org", content);
+        let bytes = compose(&[(&email).into()], &head()).expect("fit");
+        let text = String::from_utf8(bytes.clone()).expect("ASCII");
+        // Unfolded, as RFC 5322 has it.
+        let headers = text
+            .split("\r\n\r\n")
+            .next()
+            .expect("there are some")
+            .replace("\r\n ", " ");
+        let value = |name: &str| {
+            headers
+                .lines()
+                .find_map(|line| line.strip_prefix(&format!("{name}: ")))
+        };
+        let link = Link {
+            member_id: email.member_id,
+            kind: email.kind(),
+            issued: email.created_at,
+            locale: "en".to_owned(),
+        };
+        let url = format!("<{}>", head().links.unsubscribe(&link));
+        assert_eq!(value("List-Unsubscribe"), is_list.then_some(&*url), "{headers}");
+        let post = is_list.then_some("List-Unsubscribe=One-Click");
+        assert_eq!(value("List-Unsubscribe-Post"), post, "{headers}");
+    }
+}
+
+#[test]
 fn no_text_of_a_member_adds_a_header() {
     for name in [
         "Eve\0",

@@ -1,0 +1,139 @@
+//! Forgetting a member. Each statement takes a set of emails, so that a busy member's history holds up nobody.
+//!
+//! Locks are taken as everywhere: rows of `due` in the order of their emails, then emails.
+
+use diesel::{
+    PgConnection, QueryResult, RunQueryDsl,
+    sql_types::{BigInt, SmallInt, Timestamptz, Uuid as SqlUuid},
+};
+use jiff::Timestamp;
+use jiff_diesel::ToDiesel;
+use uuid::Uuid;
+
+use super::{
+    emails::{kind, state},
+    statement::statement,
+};
+use crate::domain::email::Outcome;
+
+/// Who is to be forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Erasure {
+    pub(crate) member_id: Uuid,
+    /// Only what happened up to here.
+    pub(crate) until: Timestamp,
+}
+
+statement! {
+    /// An email whose body began is left alone, as by a cancel; one in doubt from an attempt before becomes uncertain.
+    /// What the emails say goes at once.
+    struct Stop {
+        member_id: Uuid as SqlUuid,
+        until: jiff_diesel::Timestamp as Timestamptz,
+        limit: i64 as BigInt,
+        now: jiff_diesel::Timestamp as Timestamptz,
+    } -> (SmallInt, SmallInt) =
+    "WITH asked AS (SELECT " member_id " AS member_id, " until " AS until), \
+     theirs AS MATERIALIZED (SELECT id FROM asked, email WHERE email.state = 1 AND email.event_time <= asked.until \
+       AND (email.member_id = asked.member_id OR email.other_id = asked.member_id \
+         OR email.named_ids <> '{}' AND email.named_ids @> ARRAY[asked.member_id])), \
+     stopped AS MATERIALIZED (SELECT due.email_id FROM due JOIN theirs ON theirs.id = due.email_id \
+       WHERE due.phase < 2 ORDER BY due.email_id LIMIT " limit " FOR UPDATE OF due), \
+     gone AS (DELETE FROM due USING stopped WHERE due.email_id = stopped.email_id \
+       RETURNING due.email_id, due.lease_epoch, CASE WHEN due.doubted THEN 6 ELSE 3 END AS state), \
+     attempts AS (DELETE FROM attempt USING gone WHERE attempt.email_id = gone.email_id), \
+     bounces AS (DELETE FROM bounce USING gone WHERE bounce.email_id = gone.email_id) \
+     UPDATE email SET state = gone.state, final_at = " now ", claims = gone.lease_epoch, letter = NULL \
+     FROM gone WHERE email.id = gone.email_id RETURNING email.kind, email.state"
+}
+
+statement! {
+    /// Of emails that have their outcome: only those say the same for ever.
+    struct Blank {
+        member_id: Uuid as SqlUuid,
+        until: jiff_diesel::Timestamp as Timestamptz,
+        limit: i64 as BigInt,
+    } -> BigInt =
+    "WITH asked AS (SELECT " member_id " AS member_id, " until " AS until), \
+     theirs AS MATERIALIZED (SELECT id FROM asked, email WHERE email.letter IS NOT NULL AND email.state <> 1 \
+       AND email.event_time <= asked.until \
+       AND (email.member_id = asked.member_id OR email.other_id = asked.member_id \
+         OR email.named_ids <> '{}' AND email.named_ids @> ARRAY[asked.member_id]) \
+       ORDER BY id LIMIT " limit " FOR UPDATE OF email), \
+     attempts AS (DELETE FROM attempt USING theirs WHERE attempt.email_id = theirs.id), \
+     bounces AS (DELETE FROM bounce USING theirs WHERE bounce.email_id = theirs.id), \
+     blank AS (UPDATE email SET letter = NULL FROM theirs WHERE email.id = theirs.id RETURNING 1) \
+     SELECT count(*) FROM blank"
+}
+
+statement! {
+    struct Forget {
+        member_id: Uuid as SqlUuid,
+        until: jiff_diesel::Timestamp as Timestamptz,
+    } -> SqlUuid =
+    "DELETE FROM reader WHERE member_id = " member_id " AND (chosen_at IS NULL OR chosen_at <= " until
+    ") RETURNING member_id"
+}
+
+statement! {
+    struct Left {
+        member_id: Uuid as SqlUuid,
+        until: jiff_diesel::Timestamp as Timestamptz,
+    } -> BigInt =
+    "WITH asked AS (SELECT " member_id " AS member_id, " until " AS until) \
+     SELECT count(*) FROM asked, email WHERE email.letter IS NOT NULL AND email.event_time <= asked.until \
+       AND (email.member_id = asked.member_id OR email.other_id = asked.member_id \
+         OR email.named_ids <> '{}' AND email.named_ids @> ARRAY[asked.member_id])"
+}
+
+/// Closes up to `limit` open emails to or about the member whose body has not begun. Answers the outcomes.
+pub(crate) fn stop_about(
+    connection: &mut PgConnection,
+    erasure: Erasure,
+    limit: i64,
+    now: Timestamp,
+) -> QueryResult<Vec<Outcome>> {
+    let stop = Stop {
+        member_id: erasure.member_id,
+        until: erasure.until.to_diesel(),
+        limit,
+        now: now.to_diesel(),
+    };
+    let closed: Vec<(i16, i16)> = stop.load(connection)?;
+    let outcome = |(of, code)| {
+        Ok(Outcome {
+            kind: kind(of)?,
+            state: state(code)?,
+        })
+    };
+    closed.into_iter().map(outcome).collect()
+}
+
+/// Takes what they say from up to `limit` closed emails to or about the member, and what was said of them. Answers how
+/// many those were.
+pub(crate) fn blank_about(connection: &mut PgConnection, erasure: Erasure, limit: i64) -> QueryResult<i64> {
+    let blank = Blank {
+        member_id: erasure.member_id,
+        until: erasure.until.to_diesel(),
+        limit,
+    };
+    blank.get_result(connection)
+}
+
+/// Forgets what the member chose and got.
+pub(crate) fn forget_reader(connection: &mut PgConnection, erasure: Erasure) -> QueryResult<()> {
+    let forget = Forget {
+        member_id: erasure.member_id,
+        until: erasure.until.to_diesel(),
+    };
+    forget.load::<Uuid>(connection).map(drop)
+}
+
+/// How many emails to or about the member still say what they said.
+pub(crate) fn left_about(connection: &mut PgConnection, erasure: Erasure) -> QueryResult<i64> {
+    let left = Left {
+        member_id: erasure.member_id,
+        until: erasure.until.to_diesel(),
+    };
+    left.get_result(connection)
+}
