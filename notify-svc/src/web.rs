@@ -11,8 +11,11 @@ use std::{
 
 use axum::{
     Form, Router,
-    extract::{DefaultBodyLimit, FromRequest, Multipart, Path, Request, State, rejection::FormRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{
+        DefaultBodyLimit, FromRequest, FromRequestParts, Multipart, Path, Request, State,
+        rejection::FormRejection,
+    },
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{Html, IntoResponse, Response},
     routing::get,
 };
@@ -55,13 +58,10 @@ pub(crate) fn router(web: Web) -> Router {
         .with_state(web)
 }
 
-async fn settings(State(web): State<Web>, Path(token): Path<String>, headers: HeaderMap) -> Response {
-    let Some((link, language)) = web.open(&token) else {
-        return neutral(&headers);
-    };
-    match web.choices(&link).await {
-        Ok(preferences) => settings_page(language, &preferences, false),
-        Err(error) => unavailable(language, &link, &error),
+async fn settings(State(web): State<Web>, reader: Reader) -> Response {
+    match web.choices(&reader).await {
+        Ok(preferences) => settings_page(reader.language, &preferences, false),
+        Err(error) => unavailable(&reader, &error),
     }
 }
 
@@ -81,15 +81,11 @@ struct Choices {
 
 async fn save(
     State(web): State<Web>,
-    Path(token): Path<String>,
-    headers: HeaderMap,
+    reader: Reader,
     form: Result<Form<Choices>, FormRejection>,
 ) -> Response {
-    let Some((link, language)) = web.open(&token) else {
-        return neutral(&headers);
-    };
     let Ok(Form(choices)) = form else {
-        return wrong(language, "settings");
+        return wrong(reader.language, "settings");
     };
     let changes = Changes {
         restrict_contact: Some(choices.restrict_email_contact.is_some()),
@@ -99,41 +95,28 @@ async fn save(
     .switch(Kind::Reminder, Some(choices.reminders.is_some()))
     .switch(Kind::Acceptance, Some(choices.acceptances.is_some()))
     .switch(Kind::Reply, Some(choices.replies.is_some()));
-    match web.choose(&link, changes).await {
-        Ok(preferences) => settings_page(language, &preferences, true),
-        Err(error) => unavailable(language, &link, &error),
+    match web.choose(&reader, changes).await {
+        Ok(preferences) => settings_page(reader.language, &preferences, true),
+        Err(error) => unavailable(&reader, &error),
     }
 }
 
-async fn offer(State(web): State<Web>, Path(token): Path<String>, headers: HeaderMap) -> Response {
-    let Some((link, language)) = web.open(&token) else {
-        return neutral(&headers);
-    };
-    page(
-        StatusCode::OK,
-        language,
-        "unsubscribe.html",
-        context! { kind => link.kind.name() },
-    )
+async fn offer(reader: Reader) -> Response {
+    let values = context! { kind => reader.link.kind.name() };
+    page(StatusCode::OK, reader.language, "unsubscribe.html", values)
 }
 
-async fn unsubscribe(State(web): State<Web>, Path(token): Path<String>, request: Request) -> Response {
-    let Some((link, language)) = web.open(&token) else {
-        return neutral(request.headers());
-    };
+async fn unsubscribe(State(web): State<Web>, reader: Reader, request: Request) -> Response {
     if !is_one_click(request).await {
-        return wrong(language, "unsubscribe");
+        return wrong(reader.language, "unsubscribe");
     }
-    let changes = Changes::default().switch(link.kind, Some(false));
-    match web.choose(&link, changes).await {
-        Ok(_) => page(
-            StatusCode::OK,
-            language,
-            "unsubscribed.html",
-            context! { kind => link.kind.name(), token },
-        ),
-        Err(error) => unavailable(language, &link, &error),
+    let kind = reader.link.kind;
+    let changes = Changes::default().switch(kind, Some(false));
+    if let Err(error) = web.choose(&reader, changes).await {
+        return unavailable(&reader, &error);
     }
+    let values = context! { kind => kind.name(), settings_url => web.links.settings(&reader.link) };
+    page(StatusCode::OK, reader.language, "unsubscribed.html", values)
 }
 
 /// Whether the body is `List-Unsubscribe=One-Click` in either encoding of forms (RFC 8058, section 3.2).
@@ -158,22 +141,39 @@ async fn is_one_click(request: Request) -> bool {
     false
 }
 
-impl Web {
-    /// What a token stands for, and the language to speak in.
-    fn open(&self, token: &str) -> Option<(Link, Language)> {
-        let link = self.links.open(token, self.clock.now())?;
-        let language = Language::of(&link.locale);
-        Some((link, language))
-    }
+/// Whose page it is, by the token in its path.
+struct Reader {
+    link: Link,
+    language: Language,
+}
 
-    async fn choices(&self, link: &Link) -> Result<Preferences, DatabaseError> {
-        let member_id = link.member_id;
+impl FromRequestParts<Web> for Reader {
+    /// The neutral page.
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
+        // What is no text at all is no token of ours, either.
+        let token = Path::<String>::from_request_parts(parts, web).await;
+        let token = token.map_or_else(|_| String::new(), |Path(token)| token);
+        match web.links.open(&token, web.clock.now()) {
+            Some(link) => Ok(Self {
+                language: Language::of(&link.locale),
+                link,
+            }),
+            None => Err(neutral(&parts.headers)),
+        }
+    }
+}
+
+impl Web {
+    async fn choices(&self, reader: &Reader) -> Result<Preferences, DatabaseError> {
+        let member_id = reader.link.member_id;
         let read = move |connection: &mut _| store::preferences(connection, member_id);
         self.database.run(Instant::now() + self.patience, read).await
     }
 
-    async fn choose(&self, link: &Link, changes: Changes) -> Result<Preferences, DatabaseError> {
-        let (member_id, now) = (link.member_id, self.clock.now());
+    async fn choose(&self, reader: &Reader, changes: Changes) -> Result<Preferences, DatabaseError> {
+        let (member_id, now) = (reader.link.member_id, self.clock.now());
         let choose = move |connection: &mut _| store::choose(connection, member_id, &changes, now);
         self.database.run(Instant::now() + self.patience, choose).await
     }
@@ -210,14 +210,10 @@ fn wrong(language: Language, form: &str) -> Response {
     page(StatusCode::BAD_REQUEST, language, "wrong.html", context! { form })
 }
 
-fn unavailable(language: Language, link: &Link, error: &DatabaseError) -> Response {
-    tracing::warn!(%error, member_id = %link.member_id, "a reader's page could not do its work");
-    page(
-        StatusCode::SERVICE_UNAVAILABLE,
-        language,
-        "unavailable.html",
-        context! {},
-    )
+fn unavailable(reader: &Reader, error: &DatabaseError) -> Response {
+    tracing::warn!(%error, member_id = %reader.link.member_id, "a reader's page could not do its work");
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    page(status, reader.language, "unavailable.html", context! {})
 }
 
 fn page(status: StatusCode, language: Language, template: &str, values: Value) -> Response {

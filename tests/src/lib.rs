@@ -1,5 +1,6 @@
 //! What the tests of both services share: a private Postgres, the services as processes, their clients.
 
+pub mod browser;
 pub mod clients;
 pub mod cluster;
 pub mod cut;

@@ -75,6 +75,11 @@ async fn while_notify_is_down_invitations_answers_and_catches_up_later() {
     assert!(mail::all(&system.mail()).is_empty());
     system.notify.restart().await;
     assert_one_email(&system, &ada_address).await;
+    let told = system.notify_database.dump();
+    assert!(
+        told.contains(r#"""total_count"":1"#),
+        "told in one call with the invitation, it still says whom Ben knows: {told}"
+    );
     let to_ben = mail::all(&system.mail())
         .into_iter()
         .filter(|email| email.to == ben_address)

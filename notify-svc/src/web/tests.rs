@@ -14,7 +14,7 @@ fn pages(language: Language) -> Vec<Response> {
     let mut accepted = HeaderMap::new();
     accepted.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_static(language.tag()));
     let of_kind = |kind: Kind| {
-        let values = context! { kind => kind.name(), token => "t" };
+        let values = context! { kind => kind.name(), settings_url => "/settings/t" };
         [
             page(StatusCode::OK, language, "unsubscribe.html", values.clone()),
             page(StatusCode::OK, language, "unsubscribed.html", values),

@@ -260,36 +260,52 @@ fn a_row_that_cannot_become_an_email_ends_alone() {
     }
 }
 
-/// The bytes of each kind in each language are those of `golden/`; `UPDATE_GOLDEN=1` writes them anew.
+/// The bytes of each kind in each language, and of three reminders together, are those of `golden/`; `UPDATE_GOLDEN=1`
+/// writes them anew.
 #[test]
 fn every_kind_in_every_language_goes_out_as_it_did() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/smtp/message/golden");
-    let is_update = std::env::var_os("UPDATE_GOLDEN").is_some();
-    for (kind, language) in Kind::ALL
-        .into_iter()
-        .flat_map(|kind| Language::ALL.map(|language| (kind, language)))
-    {
-        let letter = samples::sample(kind, language.tag());
-        let mut email = told(
-            &letter.recipient.name,
-            &letter.recipient.address,
-            letter.content.clone(),
-        );
-        email.letter = Some(letter);
-        let bytes = compose(&[(&email).into()], &head()).expect("fit");
-        let file = golden.join(format!("{}.{}.eml", kind.name(), language.tag()));
-        if is_update {
-            fs::write(&file, &bytes).expect("it is written");
+    for language in Language::ALL {
+        for kind in Kind::ALL {
+            let letter = samples::sample(kind, language.tag());
+            check_golden(kind.name(), language, vec![letter]);
         }
-        let expected = fs::read(&file).expect("UPDATE_GOLDEN=1 writes it");
-        let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert_eq!(shown(&bytes), shown(&expected), "{}", file.display());
-        check_parts(&bytes, email.letter.as_ref().expect("just put there"));
+        check_golden("digest", language, samples::reminders(language, 3));
     }
 }
 
+fn check_golden(name: &str, language: Language, letters: Vec<Letter>) {
+    let written = |letter: Letter| {
+        let (name, address) = (letter.recipient.name.clone(), letter.recipient.address.clone());
+        let email = told(&name, &address, letter.content.clone());
+        let letter = Some(letter);
+        Claimed { letter, ..email }
+    };
+    let emails: Vec<Claimed> = letters.into_iter().map(written).collect();
+    let parts: Vec<Part<'_>> = emails.iter().map(Part::from).collect();
+    let bytes = compose(&parts, &head()).expect("fit");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/smtp/message/golden");
+    let file = golden.join(format!("{name}.{}.eml", language.tag()));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&file, &bytes).expect("it is written");
+    }
+    let expected = fs::read(&file).expect("UPDATE_GOLDEN=1 writes it");
+    let lines = |bytes: &[u8]| {
+        String::from_utf8_lossy(bytes)
+            .lines()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let (is, was) = (lines(&bytes), lines(&expected));
+    let other = is.iter().zip(&was).find(|(is, was)| is != was);
+    assert_eq!(other, None, "{}", file.display());
+    assert_eq!(bytes.len(), expected.len(), "{}", file.display());
+    let letters: Vec<&Letter> = emails.iter().flat_map(|email| &email.letter).collect();
+    check_parts(&bytes, &letters);
+}
+
 /// An independent parser finds in the email what was put into it.
-fn check_parts(bytes: &[u8], letter: &Letter) {
+fn check_parts(bytes: &[u8], letters: &[&Letter]) {
+    let letter = letters[0];
     let message = MessageParser::default().parse(bytes).expect("an email");
     let address = message
         .to()
@@ -311,7 +327,7 @@ fn check_parts(bytes: &[u8], letter: &Letter) {
         settings_url: &head().links.settings(&link),
         unsubscribe_url: &head().links.unsubscribe(&link),
     };
-    let texts = templates::render(&[letter], footer).expect("it renders");
+    let texts = templates::render(letters, footer).expect("it renders");
     assert_eq!(message.subject(), Some(&*texts.subject));
     let read = |part: Option<Cow<'_, str>>| part.unwrap_or_default().replace("\r\n", "\n");
     assert_eq!(read(message.body_text(0)), texts.text);
