@@ -18,7 +18,7 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 pub(crate) use self::{
     apply::apply,
     claim::{Claimed, claim},
-    erase::{Erasure, blank_about, forget_reader, left_about, stop_about},
+    erase::{Erasure, blank_about, forget_reader, left_about, stop_about, unname},
     finish::{Finish, finish},
     lease::{Held, extend, mark, release},
     readers::{choose, preferences},
