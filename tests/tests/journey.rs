@@ -75,16 +75,35 @@ async fn while_notify_is_down_invitations_answers_and_catches_up_later() {
     assert!(mail::all(&system.mail()).is_empty());
     system.notify.restart().await;
     assert_one_email(&system, &ada_address).await;
-    let told = system.notify_database.dump();
-    assert!(
-        told.contains(r#"""total_count"":1"#),
-        "told in one call with the invitation, it still says whom Ben knows: {told}"
-    );
     let to_ben = mail::all(&system.mail())
         .into_iter()
         .filter(|email| email.to == ben_address)
         .count();
     assert_eq!(to_ben, 0, "the reason of the first email is gone");
+}
+
+#[tokio::test]
+async fn an_acceptance_told_in_one_call_with_its_invitation_says_whom_they_know() {
+    let mut system = System::start_with(
+        "one_call",
+        |launch| launch.flag("--relay", "off"),
+        |launch| launch,
+    )
+    .await;
+    let clients = system.clients();
+    let [(ada, ada_address), (ben, _)] = two(&clients).await;
+    let invitation = clients.invite(&ada, &ben).await;
+    clients
+        .accept(&ben, &invitation.invitation_id)
+        .await
+        .expect("accepted");
+    let mut launch = system.invitations.launch().clone();
+    launch.flags.retain(|flag| flag != "--relay" && flag != "off");
+    system.invitations.kill();
+    system.invitations = launch.start().await;
+    assert_one_email(&system, &ada_address).await;
+    let told = system.notify_database.dump();
+    assert!(told.contains(r#"""total_count"":1"#), "{told}");
 }
 
 #[tokio::test]

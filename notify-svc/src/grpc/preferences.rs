@@ -82,7 +82,7 @@ impl Preferences {
     ) -> Result<EraseMemberResponse, shell::postgres::DatabaseError> {
         let now = self.clock.now();
         let mut cancelled = 0;
-        let (mut stopped, mut blanked) = (SET, SET);
+        let (mut stopped, mut blanked, mut unnamed) = (SET, SET, SET);
         while stopped == SET {
             let stop = move |connection: &mut _| {
                 let outcomes = store::stop_about(connection, erasure, SET, now)?;
@@ -99,6 +99,10 @@ impl Preferences {
         while blanked == SET {
             let blank = move |connection: &mut _| store::blank_about(connection, erasure, SET);
             blanked = self.database.run(deadline, blank).await?;
+        }
+        while unnamed == SET {
+            let unname = move |connection: &mut _| store::unname(connection, erasure, SET);
+            unnamed = self.database.run(deadline, unname).await?;
         }
         let rest = move |connection: &mut _| {
             store::forget_reader(connection, erasure)?;

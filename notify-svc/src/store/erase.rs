@@ -26,7 +26,8 @@ pub(crate) struct Erasure {
 
 statement! {
     /// An email whose body began is left alone, as by a cancel; one in doubt from an attempt before becomes uncertain.
-    /// What the emails say goes at once.
+    /// One that only names the member goes on, unless it is in doubt: it could not go out again with the same bytes. What
+    /// the emails say goes at once.
     struct Stop {
         member_id: Uuid as SqlUuid,
         until: jiff_diesel::Timestamp as Timestamptz,
@@ -34,17 +35,40 @@ statement! {
         now: jiff_diesel::Timestamp as Timestamptz,
     } -> (SmallInt, SmallInt) =
     "WITH asked AS (SELECT " member_id " AS member_id, " until " AS until), \
-     theirs AS MATERIALIZED (SELECT id FROM asked, email WHERE email.state = 1 AND email.event_time <= asked.until \
+     theirs AS MATERIALIZED (SELECT id, asked.member_id IN (email.member_id, email.other_id) AS directly \
+       FROM asked, email WHERE email.state = 1 AND email.event_time <= asked.until \
        AND (email.member_id = asked.member_id OR email.other_id = asked.member_id \
          OR email.named_ids <> '{}' AND email.named_ids @> ARRAY[asked.member_id])), \
      stopped AS MATERIALIZED (SELECT due.email_id FROM due JOIN theirs ON theirs.id = due.email_id \
-       WHERE due.phase < 2 ORDER BY due.email_id LIMIT " limit " FOR UPDATE OF due), \
+       WHERE due.phase < 2 AND (theirs.directly OR due.doubted) ORDER BY due.email_id LIMIT " limit " FOR UPDATE OF due), \
      gone AS (DELETE FROM due USING stopped WHERE due.email_id = stopped.email_id \
        RETURNING due.email_id, due.lease_epoch, CASE WHEN due.doubted THEN 6 ELSE 3 END AS state), \
      attempts AS (DELETE FROM attempt USING gone WHERE attempt.email_id = gone.email_id), \
      bounces AS (DELETE FROM bounce USING gone WHERE bounce.email_id = gone.email_id) \
      UPDATE email SET state = gone.state, final_at = " now ", claims = gone.lease_epoch, letter = NULL \
      FROM gone WHERE email.id = gone.email_id RETURNING email.kind, email.state"
+}
+
+statement! {
+    /// Emails to others that only name the member, but for those in their body or in doubt. A worker that holds one has read the name
+    /// already: it loses the claim.
+    struct Unname {
+        member_id: Uuid as SqlUuid,
+        until: jiff_diesel::Timestamp as Timestamptz,
+        limit: i64 as BigInt,
+    } -> BigInt =
+    "WITH asked AS (SELECT " member_id " AS member_id, " until " AS until), \
+     naming AS MATERIALIZED (SELECT id FROM asked, email WHERE email.named_ids <> '{}' \
+       AND email.named_ids @> ARRAY[asked.member_id] AND email.letter IS NOT NULL AND email.event_time <= asked.until \
+       ORDER BY id LIMIT " limit "), \
+     waiting AS MATERIALIZED (SELECT due.email_id FROM due JOIN naming ON naming.id = due.email_id \
+       WHERE due.phase < 2 AND NOT due.doubted ORDER BY due.email_id FOR UPDATE OF due), \
+     taken_back AS (UPDATE due SET phase = 0, leased_by = NULL, lease_until = NULL FROM waiting \
+       WHERE due.email_id = waiting.email_id AND due.phase = 1), \
+     unnamed AS (UPDATE email SET named_ids = '{}', letter = jsonb_set(letter::jsonb, '{content,names}', '[]', false)::json \
+       FROM naming WHERE email.id = naming.id \
+         AND (email.state <> 1 OR email.id IN (SELECT email_id FROM waiting)) RETURNING 1) \
+     SELECT count(*) FROM unnamed"
 }
 
 statement! {
@@ -57,8 +81,7 @@ statement! {
     "WITH asked AS (SELECT " member_id " AS member_id, " until " AS until), \
      theirs AS MATERIALIZED (SELECT id FROM asked, email WHERE email.letter IS NOT NULL AND email.state <> 1 \
        AND email.event_time <= asked.until \
-       AND (email.member_id = asked.member_id OR email.other_id = asked.member_id \
-         OR email.named_ids <> '{}' AND email.named_ids @> ARRAY[asked.member_id]) \
+       AND (email.member_id = asked.member_id OR email.other_id = asked.member_id) \
        ORDER BY id LIMIT " limit " FOR UPDATE OF email), \
      attempts AS (DELETE FROM attempt USING theirs WHERE attempt.email_id = theirs.id), \
      bounces AS (DELETE FROM bounce USING theirs WHERE bounce.email_id = theirs.id), \
@@ -107,6 +130,16 @@ pub(crate) fn stop_about(
         })
     };
     closed.into_iter().map(outcome).collect()
+}
+
+/// Takes all names of connections from up to `limit` emails that name the member. Answers how many those were.
+pub(crate) fn unname(connection: &mut PgConnection, erasure: Erasure, limit: i64) -> QueryResult<i64> {
+    let unname = Unname {
+        member_id: erasure.member_id,
+        until: erasure.until.to_diesel(),
+        limit,
+    };
+    unname.get_result(connection)
 }
 
 /// Takes what they say from up to `limit` closed emails to or about the member, and what was said of them. Answers how

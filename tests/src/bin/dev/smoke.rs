@@ -23,7 +23,7 @@ pub(crate) fn smoke() -> anyhow::Result<()> {
     expect(&format!("grpcurl -plaintext {at} list"), &[SERVICE, health])?;
     expect(
         &format!("grpcurl -plaintext {notify} list"),
-        &["notify.v1.EmailService", health],
+        &["notify.v1.EmailService", "notify.v1.PreferenceService", health],
     )?;
     expect(&format!("grpcurl -plaintext {at} {health}/Check"), &["SERVING"])?;
     let described = format!("grpcurl -plaintext {at} describe invitations.v1.SendInvitationRequest");
@@ -61,7 +61,7 @@ pub(crate) fn smoke() -> anyhow::Result<()> {
         ],
     )?;
 
-    whole_life(&at.to_string())?;
+    whole_life(&at.to_string(), &notify.to_string())?;
     operators_walk(&notify.to_string())?;
 
     let status = run.interrupt().context("Ctrl-C did not end `dev run`")?;
@@ -85,9 +85,11 @@ pub(crate) fn smoke() -> anyhow::Result<()> {
 }
 
 /// Runs the README's walk through an invitation's life, as it stands there, at another address.
-fn whole_life(at: &str) -> anyhow::Result<()> {
+fn whole_life(at: &str, notify: &str) -> anyhow::Result<()> {
     let readme = include_str!("../../../../README.md");
-    let lines = block(readme, "### A whole life")?.replace("127.0.0.1:50051", at);
+    let lines = block(readme, "### A whole life")?
+        .replace("127.0.0.1:50051", at)
+        .replace("127.0.0.1:50052", notify);
     expect(
         &format!("set -e\n{lines}"),
         &[
@@ -99,6 +101,7 @@ fn whole_life(at: &str) -> anyhow::Result<()> {
             "CANNOT_INVITE_MEMBER",
             "SENT_STATE_WITHDRAWN",
             "RECEIVED_STATE_ACCEPTED",
+            "\"acceptances\": true",
             "TRANSITION_KIND_DISCONNECTED",
             "\"strikeLimit\": 5",
         ],
