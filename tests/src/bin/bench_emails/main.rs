@@ -190,10 +190,11 @@ impl Bench {
         self.counts.note_times();
         let (started, count) = (Instant::now(), rate * length.as_secs());
         let due = |reader: u64| started + Duration::from_secs_f64(reader as f64 / rate as f64);
-        let calls = stream::iter(0..count).then(async |reader| {
+        let calls = stream::iter(0..count).map(async |reader| {
             tokio::time::sleep_until(due(reader).into()).await;
-            self.queue(reader, vec![reader])
+            self.queue(reader, vec![reader]).await
         });
+        // Far more than come in the time that one takes, so that none waits for others.
         calls.buffer_unordered(10_000).try_collect::<()>().await?;
         self.drained().await?;
         let times = self.counts.times();
