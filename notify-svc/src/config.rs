@@ -54,7 +54,7 @@ pub struct Config {
     pub(crate) bounce_address: Option<Address>,
     #[command(flatten)]
     pub(crate) dkim: DkimArgs,
-    /// Where readers reach the pages of --http-addr, e.g. https://mail.example.com; linked in each email
+    /// Where readers reach the pages of --http-addr, e.g. `https://mail.example.com`; linked in each email
     #[arg(long, env = "PAGES_URL")]
     pub(crate) pages_url: PagesUrl,
     /// Keys that sign links and page tokens, separated by commas, newest first, at least 32 characters each; @FILE reads
