@@ -65,19 +65,14 @@ impl Post {
         self.directory.path()
     }
 
+    /// A client that outlives restarts of the process.
+    pub fn client(&self) -> EmailServiceClient<Channel> {
+        self.client.clone()
+    }
+
     /// Applies commands in one call.
     pub async fn apply(&self, commands: Vec<Command>) -> Result<Vec<Told>, Status> {
-        let commands = commands.into_iter().map(|command| EmailCommand {
-            command: Some(command),
-        });
-        let message = ApplyEmailCommandsRequest {
-            commands: commands.collect(),
-        };
-        let response = self.client.clone().apply_email_commands(request(message)).await?;
-        let results = response.into_inner().results.into_iter();
-        Ok(results
-            .map(|result| result.result.expect("each command has its result"))
-            .collect())
+        apply(self.client(), commands).await
     }
 
     /// Queues one email, or asks where it stands.
@@ -120,6 +115,24 @@ impl Post {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// Applies commands in one call.
+pub async fn apply(
+    mut client: EmailServiceClient<Channel>,
+    commands: Vec<Command>,
+) -> Result<Vec<Told>, Status> {
+    let commands = commands.into_iter().map(|command| EmailCommand {
+        command: Some(command),
+    });
+    let message = ApplyEmailCommandsRequest {
+        commands: commands.collect(),
+    };
+    let response = client.apply_email_commands(request(message)).await?;
+    let results = response.into_inner().results.into_iter();
+    Ok(results
+        .map(|result| result.result.expect("each command has its result"))
+        .collect())
 }
 
 /// The counts of a cancel: cancelled, sent, in flight.

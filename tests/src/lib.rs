@@ -12,6 +12,7 @@ pub mod files;
 pub mod forms;
 pub mod guardian;
 pub mod http;
+pub mod ledger;
 pub mod local;
 pub mod mail;
 pub mod mta;

@@ -50,6 +50,8 @@ pub enum Fault {
     Silence,
     /// This reply, one byte a second. A body before it is kept.
     Trickle(&'static str),
+    /// Silence for so long; then the duty.
+    Slow(Duration),
     /// Silence until [`SmtpSink::let_go`]; then the duty.
     Wait,
     /// Silence until [`SmtpSink::let_go`]; then this reply.
@@ -152,9 +154,11 @@ impl SmtpSink {
         self.shared.lock().habits.push((at, fault));
     }
 
-    /// Does its duty again.
+    /// Does its duty again, whatever it was to meet.
     pub fn mend(&self) {
-        self.shared.lock().habits.clear();
+        let mut state = self.shared.lock();
+        state.habits.clear();
+        state.script.clear();
     }
 
     /// Lets everything that waits go on.

@@ -28,6 +28,8 @@ const REPLY_CHARS: usize = 500;
 #[derive(Debug, Clone)]
 pub(crate) struct Finish {
     pub(crate) held: Held,
+    /// Who made the claim.
+    pub(crate) worker: Uuid,
     pub(crate) kind: Kind,
     pub(crate) to: Move,
     /// None where nothing was tried.
@@ -38,10 +40,12 @@ pub(crate) struct Finish {
 
 statement! {
     /// The guard is the epoch and that the lease was not taken away: a worker that stalled past its lease writes
-    /// nothing, whether or not somebody else works on the email already.
+    /// nothing, whether or not somebody else works on the email already. And the worker: a claim that Postgres forgot in a
+    /// crash may be made again by another one, with the same epoch.
     struct Write {
         ids: Vec<Uuid> as Array<SqlUuid>,
         epochs: Vec<i32> as Array<Integer>,
+        workers: Vec<Uuid> as Array<SqlUuid>,
         states: Vec<Option<i16>> as Array<Nullable<SmallInt>>,
         run_ats: Vec<jiff_diesel::Timestamp> as Array<Timestamptz>,
         failures: Vec<i16> as Array<SmallInt>,
@@ -53,12 +57,12 @@ statement! {
         relays: Vec<String> as Array<Text>,
         now: jiff_diesel::Timestamp as Timestamptz,
     } -> (SqlUuid, Integer) =
-    "WITH told AS MATERIALIZED (SELECT * FROM unnest(" ids ", " epochs ", " states ", " run_ats ", " failures ", " faults ", "
+    "WITH told AS MATERIALIZED (SELECT * FROM unnest(" ids ", " epochs ", " workers ", " states ", " run_ats ", " failures ", " faults ", "
     doubted ", " steps ", " codes ", " replies ", " relays
-    ") AS told (email_id, epoch, state, run_at, failures, faults, doubted, step, code, reply, relay)), \
+    ") AS told (email_id, epoch, worker, state, run_at, failures, faults, doubted, step, code, reply, relay)), \
      clock AS (SELECT " now " AS now), \
      mine AS MATERIALIZED (SELECT told.* FROM told JOIN due USING (email_id) \
-       WHERE due.lease_epoch = told.epoch AND due.lease_until IS NOT NULL \
+       WHERE due.lease_epoch = told.epoch AND due.leased_by = told.worker AND due.lease_until IS NOT NULL \
        ORDER BY due.email_id FOR UPDATE OF due), \
      gone AS (DELETE FROM due USING mine WHERE due.email_id = mine.email_id AND mine.state IS NOT NULL), \
      waiting AS (UPDATE due SET phase = 0, leased_by = NULL, lease_until = NULL, run_at = mine.run_at, \
@@ -108,6 +112,7 @@ fn write(connection: &mut PgConnection, finished: &[Finish], now: Timestamp) -> 
     let written: Vec<(Uuid, i32)> = Write {
         ids: finished.iter().map(|finish| finish.held.email_id).collect(),
         epochs: finished.iter().map(|finish| finish.held.epoch).collect(),
+        workers: finished.iter().map(|finish| finish.worker).collect(),
         states: finished.iter().map(|finish| state(finish.to)).collect(),
         run_ats: finished
             .iter()

@@ -23,6 +23,7 @@ use crate::domain::{
 #[derive(Debug)]
 pub(crate) struct Lapsed {
     pub(crate) held: Held,
+    pub(crate) worker: Uuid,
     pub(crate) kind: Kind,
     pub(crate) phase: Phase,
     pub(crate) progress: Progress,
@@ -32,8 +33,8 @@ statement! {
     struct Expired {
         now: jiff_diesel::Timestamp as Timestamptz,
         limit: i64 as BigInt,
-    } -> (SqlUuid, Integer, SmallInt, SmallInt, SmallInt, SmallInt, Bool) =
-    "SELECT email_id, lease_epoch, kind, phase, failures, faults, doubted FROM due WHERE lease_until < " now
+    } -> (SqlUuid, Integer, SqlUuid, SmallInt, SmallInt, SmallInt, SmallInt, Bool) =
+    "SELECT email_id, lease_epoch, leased_by, kind, phase, failures, faults, doubted FROM due WHERE lease_until < " now
     " ORDER BY email_id LIMIT " limit " FOR UPDATE SKIP LOCKED"
 }
 
@@ -45,13 +46,13 @@ pub(crate) fn reap(
     decide: impl Fn(&Lapsed) -> Finish,
 ) -> QueryResult<Vec<(Phase, Finish)>> {
     connection.transaction(|connection| {
-        let rows: Vec<(Uuid, i32, i16, i16, i16, i16, bool)> = Expired {
+        let rows: Vec<(Uuid, i32, Uuid, i16, i16, i16, i16, bool)> = Expired {
             now: now.to_diesel(),
             limit,
         }
         .load(connection)?;
         let mut reaped = Vec::with_capacity(rows.len());
-        for (email_id, epoch, kind, phase, failures, faults, doubted) in rows {
+        for (email_id, epoch, worker, kind, phase, failures, faults, doubted) in rows {
             let phase = if phase == Phase::Body as i16 {
                 Phase::Body
             } else {
@@ -59,6 +60,7 @@ pub(crate) fn reap(
             };
             let lapsed = Lapsed {
                 held: Held { email_id, epoch },
+                worker,
                 kind: emails::kind(kind)?,
                 phase,
                 progress: Progress {

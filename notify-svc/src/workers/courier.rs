@@ -24,7 +24,7 @@ use crate::{
     },
     measure,
     smtp::{Letterhead, Transport},
-    store::{self, Finish, Held, Unit},
+    store::{self, Claimed, Finish, Held, Unit},
 };
 
 /// Longest wait for the database. It ends a wait, not the work: what is claimed or marked then is reaped.
@@ -111,6 +111,14 @@ impl Courier {
     pub(super) fn hold(&self, held: Held) -> Holding<'_> {
         self.lock().insert(held);
         Holding { courier: self, held }
+    }
+
+    /// Leaves out what is worked on already: a claim that Postgres forgot in a crash comes again with the same token, and
+    /// whoever works on it goes on.
+    pub(super) fn unheld(&self, mut claimed: Vec<Claimed>) -> Vec<Claimed> {
+        let held = self.lock();
+        claimed.retain(|email| !held.contains(&email.held));
+        claimed
     }
 
     fn holds(&self) -> Vec<Held> {

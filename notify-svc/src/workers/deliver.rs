@@ -91,14 +91,16 @@ async fn free_claims(claims: &Semaphore, most: usize, stop: &CancellationToken) 
 async fn claim(courier: &Courier, places: usize) -> Result<Vec<Claimed>, DatabaseError> {
     let (worker, now, until) = (courier.worker, courier.duty.clock.now(), courier.lease_until());
     let work = move |connection: &mut _| store::claim(connection, places, worker, now, until());
-    courier.duty.claims.run(deadline(), work).await
+    let claimed = courier.duty.claims.run(deadline(), work).await?;
+    Ok(courier.unheld(claimed))
 }
 
 async fn gather(courier: &Courier, member_id: Uuid) -> Result<Vec<Claimed>, DatabaseError> {
     let (worker, until) = (courier.worker, courier.lease_until());
     let work =
         move |connection: &mut _| store::claim_reminders(connection, member_id, GATHERED, worker, until());
-    courier.duty.database.run(deadline(), work).await
+    let claimed = courier.duty.database.run(deadline(), work).await?;
+    Ok(courier.unheld(claimed))
 }
 
 async fn give_back(courier: &Courier) {

@@ -38,7 +38,7 @@ pub(super) async fn judged(courier: &Courier, emails: Vec<Claimed>) -> Vec<(Clai
                 Move::Wait { run_at, progress }
             }
         };
-        others.push(untried(&email, to));
+        others.push(untried(courier, &email, to));
     }
     courier.finish.submit_all(others).await;
     sendable
@@ -114,7 +114,7 @@ async fn again(courier: &Courier, emails: &[Claimed], pause: Duration) {
     let run_at = after(courier.duty.clock.now(), pause);
     let wait = |email: &Claimed| {
         let progress = email.case.progress;
-        untried(email, Move::Wait { run_at, progress })
+        untried(courier, email, Move::Wait { run_at, progress })
     };
     courier.finish.submit_all(emails.iter().map(wait).collect()).await;
 }
@@ -135,6 +135,7 @@ async fn end(courier: &Courier, emails: &[Claimed], ending: &Ending) {
         );
         Finish {
             held: email.held,
+            worker: courier.worker,
             kind: email.kind(),
             to,
             ending: Some(delivery::in_history(ending.clone(), verdict, to)),
@@ -147,9 +148,10 @@ async fn end(courier: &Courier, emails: &[Claimed], ending: &Ending) {
         .await;
 }
 
-fn untried(email: &Claimed, to: Move) -> Finish {
+fn untried(courier: &Courier, email: &Claimed, to: Move) -> Finish {
     Finish {
         held: email.held,
+        worker: courier.worker,
         kind: email.kind(),
         to,
         ending: None,

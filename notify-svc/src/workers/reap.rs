@@ -107,6 +107,7 @@ fn decide(lapsed: &Lapsed, now: Timestamp) -> Finish {
     };
     Finish {
         held: lapsed.held,
+        worker: lapsed.worker,
         kind: lapsed.kind,
         to,
         ending,

@@ -146,6 +146,9 @@ async fn meet(fault: Option<Fault>, duty: &str, shared: &Shared, wire: &mut Wire
     if let Some(Fault::Wait | Fault::WaitThenReply(_) | Fault::WaitThenDrop) = fault {
         shared.wait().await;
     }
+    if let Some(Fault::Slow(time)) = fault {
+        tokio::time::sleep(time).await;
+    }
     match fault {
         Some(Fault::Drop | Fault::DropAndLose | Fault::WaitThenDrop) => Ok(Next::Drop),
         Some(Fault::Silence) => {
@@ -168,7 +171,7 @@ async fn meet(fault: Option<Fault>, duty: &str, shared: &Shared, wire: &mut Wire
             say(reply, wire).await?;
             Ok(Next::Refused)
         }
-        Some(Fault::Wait) | None => {
+        Some(Fault::Wait | Fault::Slow(_)) | None => {
             say(duty, wire).await?;
             Ok(Next::Go)
         }
@@ -212,7 +215,7 @@ async fn body(from: &str, to: &str, shared: &Shared, wire: &mut Wire) -> io::Res
         }
         Some(Fault::DropAndLose) => (false, false),
         Some(Fault::Drop | Fault::WaitThenDrop | Fault::Silence | Fault::Trickle(_)) => (false, true),
-        Some(Fault::Wait) | None => (true, true),
+        Some(Fault::Wait | Fault::Slow(_)) | None => (true, true),
     };
     let place = {
         let mut state = shared.lock();
