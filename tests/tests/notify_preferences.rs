@@ -39,12 +39,15 @@ fn change(member_id: &str) -> UpdatePreferencesRequest {
     }
 }
 
+/// What a change makes of the choices of before.
+type Expected = fn(&mut Preferences);
+
 #[tokio::test]
 async fn a_change_reaches_what_it_names_and_nothing_else() {
     let (_post, choices) = started("choices").await;
     let member = id();
     assert_eq!(choices.get(&member).await.expect("read"), ALL_ON);
-    let changes: [(UpdatePreferencesRequest, fn(&mut Preferences)); 7] = [
+    let changes: [(UpdatePreferencesRequest, Expected); 7] = [
         (
             UpdatePreferencesRequest {
                 reminders: Some(false),
