@@ -1,8 +1,8 @@
-DROP TABLE unsent, act, bounce, suppression, reader;
+DROP TABLE retention, unsent, act, bounce, suppression, reader;
 ALTER TABLE attempt DROP COLUMN relay;
 DROP INDEX due_reminders;
 ALTER TABLE due DROP COLUMN faults, DROP COLUMN member_id;
-DROP INDEX email_kept, email_by_other, email_by_member;
+DROP INDEX email_by_other, email_by_member;
 ALTER TABLE email RESET (fillfactor);
 -- Emails whose text was erased have an outcome; the version before reads none of them.
 UPDATE email SET letter = '{}' WHERE letter IS NULL;

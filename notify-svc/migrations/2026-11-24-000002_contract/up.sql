@@ -18,8 +18,6 @@ ALTER TABLE email ALTER COLUMN address_hash DROP DEFAULT;
 ALTER TABLE email SET (fillfactor = 50);
 CREATE INDEX email_by_member ON email (member_id, id);
 CREATE INDEX email_by_other ON email (other_id);
--- What is to be erased one day, in the order in which it will be.
-CREATE INDEX email_kept ON email (final_at) WHERE letter IS NOT NULL AND final_at IS NOT NULL;
 
 -- Emails that ended otherwise than sent, by their state: a list beside `email`, so that no index of it names the state.
 CREATE TABLE unsent (
@@ -29,6 +27,14 @@ CREATE TABLE unsent (
     PRIMARY KEY (state, email_id)
 );
 INSERT INTO unsent (state, email_id, kind) SELECT state, id, kind FROM email WHERE state > 2;
+
+-- How far erasing has come, in one row.
+CREATE TABLE retention (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    -- No email up to this id has a text.
+    passed uuid NOT NULL
+);
+INSERT INTO retention (passed) VALUES ('00000000-0000-0000-0000-000000000000');
 
 ALTER TABLE due
     ADD COLUMN member_id uuid,
