@@ -64,7 +64,8 @@ pub struct Config {
     /// Maildir into which the mail server delivers notifications of failed emails; read ones move from its `new` to `cur`
     #[arg(long, env = "BOUNCE_DIR")]
     pub(crate) bounce_dir: Option<PathBuf>,
-    /// Days for which texts, addresses and histories of closed emails are kept, uncertain ones too; 0 keeps them for ever
+    /// Days for which texts, addresses and histories of emails are kept once they were queued; those of open emails, and
+    /// of later ones, wait until these are closed; 0 keeps them for ever
     #[arg(long, env = "RETENTION_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(0..=36_500))]
     pub(crate) retention_days: u32,
     /// How long a claimed email stays with a worker that is not heard of, in seconds

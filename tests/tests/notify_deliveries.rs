@@ -333,6 +333,13 @@ fn place(post: &Post, email_id: &str, standing: Standing) {
                     state as i32
                 ),
             );
+            execute(
+                post,
+                &format!(
+                    "INSERT INTO unsent (state, email_id, kind) SELECT state, id, kind FROM email \
+                     WHERE id = '{email_id}' AND state > 2"
+                ),
+            );
         }
     }
 }
@@ -439,6 +446,17 @@ async fn every_act_in_every_state_is_answered_as_the_table_says() {
     assert_eq!(received.len(), wanted.len(), "{received:?}");
     assert!(received.iter().all(|received| to.contains(received.as_str())));
     assert_eq!(wanted.len(), 5);
+    assert_eq!(astray(&post), 0);
+}
+
+/// How many rows of `unsent` tell something else than `email` does, or are missing.
+fn astray(post: &Post) -> i32 {
+    let difference = "WITH wanted AS (SELECT state, id, kind FROM email WHERE state > 2) \
+        SELECT count(*)::integer AS n FROM ((TABLE wanted EXCEPT TABLE unsent) UNION ALL (TABLE unsent EXCEPT TABLE wanted)) AS d";
+    let rows: Vec<Number> = sql_query(difference)
+        .load(&mut post.database.connect())
+        .expect("read");
+    rows[0].n.expect("a count")
 }
 
 #[derive(Debug, diesel::QueryableByName)]
@@ -656,6 +674,7 @@ async fn each_outcome_that_is_taken_back_is_counted_and_the_ledger_holds() {
     let accepted = metric(&post, "emails_accepted_total").await;
     let reopened = metric(&post, "emails_reopened_total").await;
     assert_eq!(accepted + reopened, metric(&post, "emails_outcome_total").await);
+    assert_eq!(astray(&post), 0);
 }
 
 /// Drops race with the sending. Whoever was told "cancelled" never gets a body; everybody else gets one.
@@ -836,6 +855,121 @@ async fn filters_narrow_each_other() {
     ] {
         assert_eq!(found(state, kind, "", "").await, count, "{state:?} {kind}");
     }
+}
+
+/// Every list by state, compared with where each email stands.
+async fn check_lists(post: &Post, deliveries: &Deliveries, emails: &[(String, EmailState)]) {
+    for code in 1..=8 {
+        let state = EmailState::try_from(code).expect("there are 8");
+        let message = ListEmailsRequest {
+            state: code,
+            page_size: 2,
+            ..ListEmailsRequest::default()
+        };
+        let listed = listed(deliveries, message).await;
+        let listed: Vec<String> = listed.into_iter().map(|email| email.email_id).collect();
+        let there = emails.iter().filter(|(_, stands)| *stands == state);
+        let mut there: Vec<String> = there.map(|(id, _)| id.clone()).collect();
+        there.sort();
+        there.reverse();
+        assert_eq!(listed, there, "{state:?}");
+    }
+    assert_eq!(astray(post), 0);
+}
+
+#[tokio::test]
+async fn every_email_is_in_the_list_of_its_state_and_in_no_other() {
+    use EmailState::{Cancelled, Dead, Expired, Open, PreferenceOff, Sent, Suppressed, Uncertain};
+    let (post, sink, deliveries) = started("lists").await;
+    let mut emails: Vec<(String, EmailState)> = Vec::new();
+    let later = || sink.script(At::Rcpt, Fault::Reply("450 4.2.0 later"));
+    let until = |email: QueueEmail, state| {
+        let (post, deliveries) = (&post, &deliveries);
+        async move {
+            let id = post.queue(&email).await.expect("applied").email_id;
+            if state == Open {
+                while deliveries.get(&id).await.expect("answered").1.is_empty() {}
+            }
+            deliveries.until(&id, state).await;
+            (id, state)
+        }
+    };
+    emails.push(until(initial(), Sent).await);
+    // Cancelled on arrival, by a cancel while it waits, by an operator.
+    let stopped = initial();
+    post.cancel(&stopped.invitation_id, 2).await.expect("applied");
+    emails.push(until(stopped, Cancelled).await);
+    let stopped = initial();
+    later();
+    let (id, _) = until(stopped.clone(), Open).await;
+    post.cancel(&stopped.invitation_id, 2).await.expect("applied");
+    emails.push((id, Cancelled));
+    later();
+    let (id, _) = until(reply(), Open).await;
+    deliveries.drop(&id).await.expect("dropped");
+    emails.push((id, Cancelled));
+    // In doubt, then cancelled: nobody can say that it never went.
+    let doubted = initial();
+    later();
+    let (id, _) = until(doubted.clone(), Open).await;
+    execute(&post, &format!("{WAITS_IN_DOUBT} WHERE email_id = '{id}'"));
+    post.cancel(&doubted.invitation_id, 2).await.expect("applied");
+    emails.push((id, Uncertain));
+    let mut old = initial();
+    old.event_time.as_mut().expect("set").seconds -= 49 * 3_600;
+    emails.push(until(old, Expired).await);
+    for _ in 0..3 {
+        sink.script(At::Rcpt, Fault::Reply("550 5.3.0 no"));
+        emails.push(until(acceptance(), Dead).await);
+        sink.script(At::Body, Fault::Drop);
+        sink.script(At::Body, Fault::Drop);
+        emails.push(until(initial(), Uncertain).await);
+    }
+    let member = id_of_reader_who_wants_nothing(&post);
+    emails.push(until(to_member(reply(), &member), PreferenceOff).await);
+    let gone = initial();
+    sink.script(At::Rcpt, Fault::Reply("550 5.1.1 nobody here"));
+    emails.push(until(gone.clone(), Dead).await);
+    let again = QueueEmail {
+        recipient: gone.recipient,
+        ..initial()
+    };
+    emails.push(until(again, Suppressed).await);
+    later();
+    emails.push(until(reminder(), Open).await);
+    check_lists(&post, &deliveries, &emails).await;
+
+    let place = |state| emails.iter().position(|(_, stands)| *stands == state);
+    let dead = place(Dead).expect("there are some");
+    deliveries.retry(&emails[dead].0).await.expect("opened again");
+    deliveries.until(&emails[dead].0, Sent).await;
+    emails[dead].1 = Sent;
+    let dead_again = dead + 2;
+    sink.script(At::Rcpt, Fault::Reply("550 5.3.0 no"));
+    deliveries
+        .retry(&emails[dead_again].0)
+        .await
+        .expect("opened again");
+    deliveries.until(&emails[dead_again].0, Dead).await;
+    for (resolution, state) in [
+        (UncertainResolution::Sent, Sent),
+        (UncertainResolution::GiveUp, Dead),
+        (UncertainResolution::Resend, Sent),
+    ] {
+        let at = emails.iter().position(|(_, stands)| *stands == Uncertain);
+        let (id, stands) = &mut emails[at.expect("there are some")];
+        deliveries.resolve(id, resolution).await.expect("resolved");
+        deliveries.until(id, state).await;
+        *stands = state;
+    }
+    check_lists(&post, &deliveries, &emails).await;
+}
+
+fn id_of_reader_who_wants_nothing(post: &Post) -> String {
+    let member = id();
+    let insert = format!("INSERT INTO reader (member_id, contact_restricted) VALUES ('{member}', true)");
+    execute(post, &insert);
+    member
 }
 
 async fn preview(deliveries: &Deliveries, source: Source) -> Result<PreviewEmailResponse, Status> {

@@ -3,10 +3,11 @@
 use std::{fs, path::Path, time::Duration};
 
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::SmallInt};
-use proto::notify::v1::CancelScope;
-use tests::{cluster, emails::Post, smtp_sink::SmtpSink};
+use proto::notify::v1::{CancelScope, EmailState, ListEmailsRequest};
+use tests::{cluster, deliveries::Deliveries, emails::Post, smtp_sink::SmtpSink};
 
 const INVITATION: &str = "0190a8a0-5f1c-7cc3-98c4-dc0c0c07398f";
+const CANCELLED: &str = "0190a8a0-5f1c-7cc3-98c4-000000000004";
 
 /// A letter as it was written before there were reminders and replies.
 const INITIAL: &str = r#"{"recipient":{"name":"Ben","address":"ben@example.com","locale":"en","time_zone":"UTC"},
@@ -18,7 +19,7 @@ const ACCEPTANCE: &str = r#"{"recipient":{"name":"Ada","address":"ada@example.co
 /// No letter at all: a damaged row must not stop the migration.
 const DAMAGED: &str = r#""?""#;
 
-/// The migration before the kinds, and three open emails that wait for a while.
+/// The migration before the kinds, three open emails that wait for a while, and one that was cancelled.
 fn before_the_kinds() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../notify-svc/migrations/2026-11-23-000001_emails/up.sql");
@@ -37,6 +38,10 @@ fn before_the_kinds() -> String {
              VALUES ('{email_id}', '{INVITATION}', 1, now() + interval '1 hour');"
         ));
     }
+    script.push_str(&format!(
+        "INSERT INTO email (id, invitation_id, sequence, member_id, event_time, letter, message_id, created_at, state, final_at)
+         VALUES ('{CANCELLED}', '{CANCELLED}', 1, '{INVITATION}', now(), '{INITIAL}', '<4@x>', now(), 3, now());"
+    ));
     script
 }
 
@@ -64,9 +69,17 @@ async fn emails_of_before_the_kinds_are_cancelled_and_sent_by_theirs() {
         .expect("written");
     let sink = SmtpSink::start().await;
     let post = Post::at(database, |launch, _| launch.flag("--smtp-url", sink.url())).await;
+    let deliveries = Deliveries::at(post.service.grpc());
+    let cancelled = ListEmailsRequest {
+        state: EmailState::Cancelled.into(),
+        ..ListEmailsRequest::default()
+    };
+    let listed = deliveries.list(cancelled).await.expect("listed").emails;
+    let listed: Vec<&str> = listed.iter().map(|email| email.email_id.as_str()).collect();
+    assert_eq!(listed, [CANCELLED]);
     let counts = post.cancel_scope(INVITATION, 2, CancelScope::Invitation).await;
     assert_eq!(counts.expect("applied"), (2, 0, 0));
-    assert_eq!(emails(&post), [(1, 3), (3, 1), (1, 3)]);
+    assert_eq!(emails(&post), [(1, 3), (3, 1), (1, 3), (1, 3)]);
     post.database
         .connect()
         .batch_execute("UPDATE due SET run_at = now()")

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use diesel::{RunQueryDsl, connection::SimpleConnection, sql_query};
+use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::BigInt};
 use proto::notify::v1::{
     ApplyEmailCommandsRequest, EmailState, QueueEmail, email_command::Command,
     email_command_result::Result as Told, email_service_client::EmailServiceClient, queue_email::Content,
@@ -383,4 +383,37 @@ async fn two_callers_with_the_same_commands_get_the_same_emails() {
         post.until(email, EmailState::Sent).await;
     }
     assert_eq!(sink.received().len(), 100);
+}
+
+#[derive(Debug, QueryableByName)]
+struct Updates {
+    #[diesel(sql_type = BigInt)]
+    all: i64,
+    #[diesel(sql_type = BigInt)]
+    in_place: i64,
+}
+
+/// Whatever an index of `email` names must not change with its outcome, and its page must have room.
+#[tokio::test]
+async fn the_outcome_of_an_email_touches_no_index() {
+    const EMAILS: i64 = 500;
+    let (post, sink) = held_before_the_body("in_place", 0).await;
+    let emails = std::iter::repeat_with(initial).take(EMAILS as usize);
+    post.apply(emails.map(Command::Queue).collect())
+        .await
+        .expect("applied");
+    sink.until_received(EMAILS as usize).await;
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        // Sessions tell what they did some seconds later.
+        let told = "SELECT n_tup_upd AS all, n_tup_hot_upd AS in_place FROM pg_stat_user_tables WHERE relname = 'email'";
+        let mut database = post.database.connect();
+        let updates: Updates = sql_query(told).get_result(&mut database).expect("told");
+        if updates.all >= EMAILS {
+            assert!(updates.in_place * 10 > updates.all * 9, "{updates:?}");
+            return;
+        }
+        assert!(Instant::now() < end, "{updates:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }

@@ -1,10 +1,9 @@
-DROP TABLE act, bounce, suppression, reader;
+DROP TABLE retention, unsent, act, bounce, suppression, reader;
 ALTER TABLE attempt DROP COLUMN relay;
 DROP INDEX due_reminders;
 ALTER TABLE due DROP COLUMN faults, DROP COLUMN member_id;
-DROP INDEX email_kept, email_by_state, email_by_named, email_by_other, email_by_member;
-ALTER TABLE email RESET (toast_tuple_target, fillfactor);
-ALTER TABLE email ALTER COLUMN letter SET STORAGE EXTENDED;
+DROP INDEX email_by_named, email_by_other, email_by_member;
+ALTER TABLE email RESET (fillfactor);
 -- Emails whose text was erased have an outcome; the version before reads none of them.
 UPDATE email SET letter = '{}' WHERE letter IS NULL;
 ALTER TABLE email ALTER COLUMN letter SET NOT NULL, DROP COLUMN named_ids, DROP COLUMN claims, DROP COLUMN other_id, DROP COLUMN address_hash;

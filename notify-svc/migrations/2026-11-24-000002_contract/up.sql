@@ -15,16 +15,29 @@ ALTER TABLE email
 UPDATE email SET address_hash = sha256(convert_to(lower((letter->'recipient'->>'address') COLLATE "C"), 'UTF8'))
     WHERE letter->'recipient'->>'address' IS NOT NULL;
 ALTER TABLE email ALTER COLUMN address_hash DROP DEFAULT;
--- What an email says lies beside the row, and pages keep room: the outcome's update copies no text and touches no index.
-ALTER TABLE email ALTER COLUMN letter SET STORAGE EXTERNAL;
-ALTER TABLE email SET (toast_tuple_target = 128, fillfactor = 60);
+-- Half of each page is room for the outcomes of what fills the other half, and no index names what an outcome changes:
+-- so its update stays in the page and touches no index, even when all emails of a page get theirs at once.
+ALTER TABLE email SET (fillfactor = 50);
 CREATE INDEX email_by_member ON email (member_id, id);
 CREATE INDEX email_by_other ON email (other_id);
--- Lists of one state: what is open is in `due`, most others are sent, these are to be found among them.
-CREATE INDEX email_by_state ON email (state, id) WHERE state > 2;
--- What is to be erased one day, in the order in which it will be.
-CREATE INDEX email_kept ON email (final_at) WHERE letter IS NOT NULL AND final_at IS NOT NULL;
 CREATE INDEX email_by_named ON email USING gin (named_ids) WHERE named_ids <> '{}';
+
+-- Emails that ended otherwise than sent, by their state: a list beside `email`, so that no index of it names the state.
+CREATE TABLE unsent (
+    state smallint NOT NULL CHECK (state > 2),
+    email_id uuid NOT NULL,
+    kind smallint NOT NULL,
+    PRIMARY KEY (state, email_id)
+);
+INSERT INTO unsent (state, email_id, kind) SELECT state, id, kind FROM email WHERE state > 2;
+
+-- How far erasing has come, in one row.
+CREATE TABLE retention (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    -- No email up to this id has a text.
+    passed uuid NOT NULL
+);
+INSERT INTO retention (passed) VALUES ('00000000-0000-0000-0000-000000000000');
 
 ALTER TABLE due
     ADD COLUMN member_id uuid,

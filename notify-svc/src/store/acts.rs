@@ -103,15 +103,20 @@ statement! {
 }
 
 statement! {
+    /// Every part sees the email as it was before.
     struct Close {
         email_id: Uuid as SqlUuid,
         state: i16 as SmallInt,
         now: jiff_diesel::Timestamp as Timestamptz,
     } -> Integer =
-    "WITH one AS (SELECT " email_id " AS email_id), \
-     gone AS (DELETE FROM due USING one WHERE due.email_id = one.email_id RETURNING lease_epoch) \
-     UPDATE email SET claims = coalesce((SELECT lease_epoch FROM gone), claims), state = " state ", final_at = " now
-    " FROM one WHERE email.id = one.email_id RETURNING 1"
+    "WITH one AS (SELECT id, kind, email.state AS was, given.state FROM email, (SELECT " state "::smallint AS state) AS given \
+       WHERE id = " email_id "), \
+     gone AS (DELETE FROM due USING one WHERE due.email_id = one.id RETURNING lease_epoch), \
+     unlisted AS (DELETE FROM unsent USING one WHERE unsent.state = one.was AND unsent.email_id = one.id), \
+     listed AS (INSERT INTO unsent (state, email_id, kind) SELECT state, id, kind FROM one WHERE state > 2 \
+       ON CONFLICT DO NOTHING) \
+     UPDATE email SET claims = coalesce((SELECT lease_epoch FROM gone), claims), state = one.state, final_at = " now
+    " FROM one WHERE email.id = one.id RETURNING 1"
 }
 
 statement! {
@@ -121,7 +126,9 @@ statement! {
         now: jiff_diesel::Timestamp as Timestamptz,
         doubted: bool as Bool,
     } -> Integer =
-    "WITH opened AS (UPDATE email SET state = 1, final_at = NULL WHERE id = " email_id " RETURNING *) \
+    "WITH one AS (SELECT id, state FROM email WHERE id = " email_id "), \
+     unlisted AS (DELETE FROM unsent USING one WHERE unsent.state = one.state AND unsent.email_id = one.id), \
+     opened AS (UPDATE email SET state = 1, final_at = NULL FROM one WHERE email.id = one.id RETURNING email.*) \
      INSERT INTO due (email_id, invitation_id, sequence, kind, member_id, run_at, doubted, lease_epoch) \
      SELECT id, invitation_id, sequence, kind, member_id, " now ", " doubted
     ", greatest(claims, (SELECT max(n) FROM attempt WHERE attempt.email_id = opened.id)) FROM opened RETURNING 1"

@@ -34,7 +34,9 @@ statement! {
     ") AS wanted (invitation_id, kind, sequence) JOIN due USING (invitation_id, kind) \
        WHERE due.sequence < wanted.sequence AND due.phase < 2 ORDER BY due.email_id FOR UPDATE OF due), \
      gone AS (DELETE FROM due USING fenced WHERE due.email_id = fenced.email_id \
-       RETURNING due.email_id, due.lease_epoch, CASE WHEN due.doubted THEN 6 ELSE 3 END AS state) \
+       RETURNING due.email_id, due.kind, due.lease_epoch, CASE WHEN due.doubted THEN 6 ELSE 3 END AS state), \
+     listed AS (INSERT INTO unsent (state, email_id, kind) SELECT state, email_id, kind FROM gone \
+       ON CONFLICT DO NOTHING) \
      UPDATE email SET state = gone.state, claims = gone.lease_epoch, final_at = " now
     " FROM gone WHERE email.id = gone.email_id RETURNING email.kind, email.state"
 }

@@ -46,6 +46,7 @@ statement! {
        SELECT id, invitation_id, sequence, kind, member_id, other_id, named_ids::uuid[], address_hash, event_time, letter::json, \
        message_id, now, state, \
        CASE WHEN state = 1 THEN NULL ELSE now END FROM wanted, clock), \
+     listed AS (INSERT INTO unsent (state, email_id, kind) SELECT state, id, kind FROM wanted WHERE state > 2), \
      waiting AS (INSERT INTO due (email_id, invitation_id, sequence, kind, member_id, run_at) \
        SELECT id, invitation_id, sequence, kind, member_id, now FROM wanted, clock WHERE state = 1 RETURNING 1) \
      SELECT count(*) FROM waiting"

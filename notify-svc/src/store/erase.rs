@@ -42,7 +42,9 @@ statement! {
      stopped AS MATERIALIZED (SELECT due.email_id FROM due JOIN theirs ON theirs.id = due.email_id \
        WHERE due.phase < 2 AND (theirs.directly OR due.doubted) ORDER BY due.email_id LIMIT " limit " FOR UPDATE OF due), \
      gone AS (DELETE FROM due USING stopped WHERE due.email_id = stopped.email_id \
-       RETURNING due.email_id, due.lease_epoch, CASE WHEN due.doubted THEN 6 ELSE 3 END AS state), \
+       RETURNING due.email_id, due.kind, due.lease_epoch, CASE WHEN due.doubted THEN 6 ELSE 3 END AS state), \
+     listed AS (INSERT INTO unsent (state, email_id, kind) SELECT state, email_id, kind FROM gone \
+       ON CONFLICT DO NOTHING), \
      attempts AS (DELETE FROM attempt USING gone WHERE attempt.email_id = gone.email_id), \
      bounces AS (DELETE FROM bounce USING gone WHERE bounce.email_id = gone.email_id) \
      UPDATE email SET state = gone.state, final_at = " now ", claims = gone.lease_epoch, letter = NULL \

@@ -42,6 +42,7 @@ statement! {
     /// The guard is the epoch and that the lease was not taken away: a worker that stalled past its lease writes
     /// nothing, whether or not somebody else works on the email already. And the worker: a claim that Postgres forgot in a
     /// crash may be made again by another one, with the same epoch.
+    /// `unsent` only lists what `email` says, so a row that is there already does not stop the others.
     struct Write {
         ids: Vec<Uuid> as Array<SqlUuid>,
         epochs: Vec<i32> as Array<Integer>,
@@ -61,7 +62,7 @@ statement! {
     doubted ", " steps ", " codes ", " replies ", " relays
     ") AS told (email_id, epoch, worker, state, run_at, failures, faults, doubted, step, code, reply, relay)), \
      clock AS (SELECT " now " AS now), \
-     mine AS MATERIALIZED (SELECT told.* FROM told JOIN due USING (email_id) \
+     mine AS MATERIALIZED (SELECT told.*, due.kind FROM told JOIN due USING (email_id) \
        WHERE due.lease_epoch = told.epoch AND due.leased_by = told.worker AND due.lease_until IS NOT NULL \
        ORDER BY due.email_id FOR UPDATE OF due), \
      gone AS (DELETE FROM due USING mine WHERE due.email_id = mine.email_id AND mine.state IS NOT NULL), \
@@ -70,6 +71,8 @@ statement! {
        FROM mine WHERE due.email_id = mine.email_id AND mine.state IS NULL), \
      closed AS (UPDATE email SET state = mine.state, final_at = now, claims = mine.epoch \
        FROM mine, clock WHERE email.id = mine.email_id AND mine.state IS NOT NULL), \
+     listed AS (INSERT INTO unsent (state, email_id, kind) SELECT state, email_id, kind FROM mine WHERE state > 2 \
+       ON CONFLICT DO NOTHING), \
      history AS (INSERT INTO attempt (email_id, n, at, step, code, reply, relay) \
        SELECT email_id, epoch, now, step, code, reply, relay FROM mine, clock WHERE step IS NOT NULL) \
      SELECT email_id, epoch FROM mine"

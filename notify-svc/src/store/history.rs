@@ -1,6 +1,6 @@
 //! Reading emails and what happened to them, for operators. Each list is narrowed by an index, however many emails there
-//! are: those of a member, of an invitation, that are open, or that ended otherwise than most. Most are sent, so those
-//! are found by walking back from the newest.
+//! are: those of a member, of an invitation, that are open (`due`), or that ended otherwise than sent (`unsent`). Most are
+//! sent, so those are found by walking back from the newest.
 
 use diesel::{
     PgConnection, QueryResult, RunQueryDsl,
@@ -162,17 +162,14 @@ statement! {
 }
 
 statement! {
-    /// Written so that only `email_by_state` gives the order without a sort: a plan that is made for any state believes
-    /// each one to be common, and would walk all emails back from the newest.
     struct Unsent {
         state: i16 as SmallInt,
         before: Uuid as SqlUuid,
         kind: Option<i16> as Nullable<SmallInt>,
         limit: i64 as BigInt,
     } -> SqlUuid =
-    "WITH of AS (SELECT " state "::smallint AS state) \
-     SELECT id FROM of JOIN email ON email.state >= of.state AND (email.state, email.id) < (of.state, " before
-    ") WHERE email.state > 2 AND kind = coalesce(" kind ", kind) ORDER BY email.state DESC, id DESC LIMIT " limit
+    "SELECT email_id FROM unsent WHERE state = " state " AND email_id < " before " AND kind = coalesce(" kind
+    ", kind) ORDER BY email_id DESC LIMIT " limit
 }
 
 statement! {

@@ -1,4 +1,4 @@
-//! Erases what is kept no longer: the texts and histories of emails that were closed long ago, and who did what to them.
+//! Erases what is kept no longer: the texts and histories of emails that were queued long ago, and who did what to them.
 //! Several processes do no harm: each skips what another has in hand.
 
 use std::time::Duration;
