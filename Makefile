@@ -34,6 +34,11 @@ bench: ## Measure sends per second beside plain transactions of the same Postgre
 	cargo build --release --locked -p invitations-svc -p tests --bin invitations-svc --bin bench
 	@exec "$${CARGO_TARGET_DIR:-target}/release/bench" $(BENCH)
 
+.PHONY: bench-emails
+bench-emails: ## Measure emails per second beside a bare claim and finish of the same Postgres; about 10 minutes
+	cargo build --release --locked -p notify-svc -p tests --bin notify-svc --bin bench_emails
+	@exec "$${CARGO_TARGET_DIR:-target}/release/bench_emails" $(BENCH)
+
 .PHONY: check
 check: need-buf need-cargo-machete ## Format, lints, docs, protos, unused dependencies
 	cargo fmt --all --check
