@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -39,26 +39,36 @@ struct Record {
     answered: HashMap<String, SendInvitationResponse>,
 }
 
-/// Sends from each of `inviters` to all of `recipients`, one after the other, until `stop` or an error.
+/// How a load is to end, and how far it is.
+#[derive(Default)]
+struct Progress {
+    stop: AtomicBool,
+    answers: AtomicUsize,
+}
+
+/// Sends from each of `inviters` to all of `recipients`, one after the other, until it is to stop or an error.
 async fn load(
     clients: Invitations,
     inviters: Vec<String>,
     recipients: Vec<String>,
-    stop: Arc<AtomicBool>,
+    progress: Arc<Progress>,
 ) -> Record {
     let mut tasks = Vec::new();
     for inviter in inviters {
-        let (clients, recipients, stop) = (clients.clone(), recipients.clone(), stop.clone());
+        let (clients, recipients, progress) = (clients.clone(), recipients.clone(), progress.clone());
         tasks.push(tokio::spawn(async move {
             let mut record = Record::default();
             for recipient in recipients {
-                if stop.load(Ordering::SeqCst) {
+                if progress.stop.load(Ordering::SeqCst) {
                     break;
                 }
                 let message = message(&inviter, &recipient);
                 record.asked.push(message.clone());
                 match clients.send_with(message.clone()).await {
-                    Ok(answer) => drop(record.answered.insert(message.request_id, answer)),
+                    Ok(answer) => {
+                        progress.answers.fetch_add(1, Ordering::SeqCst);
+                        record.answered.insert(message.request_id, answer);
+                    }
                     Err(_) => break,
                 }
             }
@@ -90,16 +100,18 @@ async fn a_kill_under_load_loses_and_doubles_nothing() {
     let mut unanswered = 0;
     for round in 0..3 {
         let recipients = people[INVITERS + round * 100..INVITERS + (round + 1) * 100].to_vec();
-        let stop = Arc::new(AtomicBool::new(false));
+        let progress = Arc::new(Progress::default());
         let running = tokio::spawn(load(
             system.clients(),
             people[..INVITERS].to_vec(),
             recipients,
-            stop.clone(),
+            progress.clone(),
         ));
-        tokio::time::sleep(Duration::from_millis(150 + 70 * round as u64)).await;
+        while progress.answers.load(Ordering::SeqCst) < 50 * (round + 1) && !running.is_finished() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         system.invitations.kill();
-        stop.store(true, Ordering::SeqCst);
+        progress.stop.store(true, Ordering::SeqCst);
         let record = running.await.expect("the load does not panic");
         assert!(
             !record.answered.is_empty(),
