@@ -281,7 +281,7 @@ async fn a_database_that_fails_in_every_way_costs_no_email() {
     assert_metrics_agree([&one, &other], EMAILS).await;
 }
 
-/// Queues a hundred emails in one call and cancels them, a few in a call, each call at its own random moment. Answers ids
+/// Queues emails in one call and cancels them, a few in a call, each call at its own random moment. Answers ids
 /// and counts.
 async fn race(
     clients: [EmailServiceClient<Channel>; 2],
@@ -318,7 +318,7 @@ async fn ten_thousand_cancels_that_race_with_the_sending_keep_their_promise() {
     let other = Post::at(one.database.clone(), |launch, _| flags(launch)).await;
     let emails = mixed(RACES);
     let mut told = HashMap::new();
-    for (at, batch) in emails.chunks(100).enumerate() {
+    for (at, batch) in emails.chunks(40).enumerate() {
         let clients = [&one, &other].map(Post::client);
         let (first, second) = (at % 2, 1 - at % 2);
         let clients = [clients[first].clone(), clients[second].clone()];
@@ -352,8 +352,8 @@ async fn ten_thousand_cancels_that_race_with_the_sending_keep_their_promise() {
 /// A transaction elsewhere that sees the past keeps vacuum from removing anything.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_open_transaction_elsewhere_does_not_make_the_hot_table_grow() {
-    const EMAILS: usize = 20_000;
-    const REFUSALS: usize = 10_000;
+    const EMAILS: usize = 10_000;
+    const REFUSALS: usize = 20_000;
     const MIB: i64 = 1_024 * 1_024;
     let sink = SmtpSink::start().await;
     for _ in 0..REFUSALS {
@@ -361,7 +361,9 @@ async fn an_open_transaction_elsewhere_does_not_make_the_hot_table_grow() {
     }
     let post = Post::start("bloat", |launch, _| {
         let at_once = ["0"; 20].join(",");
-        plain(launch, &sink).flag("--retry-delays", at_once)
+        plain(launch, &sink)
+            .flag("--retry-delays", at_once)
+            .flag("--lease-seconds", "3")
     })
     .await;
     let mut elsewhere = post.database.connect();
@@ -385,11 +387,8 @@ async fn an_open_transaction_elsewhere_does_not_make_the_hot_table_grow() {
     let moves = post.service.log().matches(moved).count();
     println!("at most {most} bytes, {moves} moves, {} bytes at the end", size());
     assert!(moves > 0, "the table did not grow: this shows nothing");
-    assert!(
-        most < 10 * MIB && size() < 5 * MIB,
-        "{most} bytes, {} at the end",
-        size()
-    );
+    assert!(most < 20 * MIB, "{most} bytes");
+    assert!(size() < most / 2, "{most} bytes, and {} at the end", size());
     elsewhere.batch_execute("COMMIT").expect("ended");
     let summary = ledger::check(&post.database, &ids, &[&sink], 20);
     assert_eq!(summary.count(EmailState::Sent.into()), EMAILS);
