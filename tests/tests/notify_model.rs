@@ -10,7 +10,8 @@ use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_que
 use futures_util::{StreamExt, stream};
 use jiff::SignedDuration;
 use proto::notify::v1::{
-    CancelScope, EmailState, QueueEmail, email_command::Command, email_command_result::Result as Told,
+    CancelScope, EmailState, QueueEmail, QueueEmailResult, email_command::Command,
+    email_command_result::Result as Told,
 };
 use rand::{
     Rng, SeedableRng,
@@ -20,11 +21,12 @@ use rand::{
 use shell::clock::{self, Clock};
 use tests::{
     clients::{id, reason},
-    emails::{Post, acceptance, counts, initial, reminder, reply},
+    emails::{Post, acceptance, cancel_scope, counts, initial, reminder, reply},
     ledger,
     processes::Launch,
     smtp_sink::{At, Fault, SmtpSink},
 };
+use tonic::Code;
 
 const PROGRAMS: u64 = 40;
 const AT_ONCE: usize = 6;
@@ -65,6 +67,20 @@ const FAULTS: [(At, Fault); 14] = [
     (At::Body, Fault::Drop),
     (At::Body, Fault::DropAndLose),
 ];
+
+fn queued(told: Told) -> QueueEmailResult {
+    match told {
+        Told::Queue(result) => result,
+        Told::Cancel(result) => panic!("a queue command was answered with {result:?}"),
+    }
+}
+
+fn counted(told: Told) -> (i32, i32, i32) {
+    match told {
+        Told::Cancel(result) => counts(&result),
+        Told::Queue(result) => panic!("a cancel command was answered with {result:?}"),
+    }
+}
 
 /// An email that was accepted.
 struct Accepted {
@@ -161,6 +177,21 @@ impl Program {
         &self.posts[nth]
     }
 
+    /// Applies commands; a call without an answer is made again.
+    async fn apply(&mut self, commands: Vec<Command>) -> Vec<Told> {
+        loop {
+            match self.post().apply(commands.clone()).await {
+                Ok(told) => return told,
+                Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn apply_queue(&mut self, email: &QueueEmail) -> QueueEmailResult {
+        queued(self.apply(vec![Command::Queue(email.clone())]).await.remove(0))
+    }
+
     fn change(&self, script: &str) {
         let mut connection = self.posts[0].database.connect();
         connection.batch_execute(script).expect("changed");
@@ -216,7 +247,7 @@ impl Program {
             "queue kind {kind}, sequence {} of {}, to {reader}, old: {old}",
             email.sequence, email.invitation_id
         ));
-        let queued = self.post().queue(&email).await.expect("applied");
+        let queued = self.apply_queue(&email).await;
         let email = Accepted {
             email,
             id: queued.email_id.clone(),
@@ -266,11 +297,8 @@ impl Program {
         let (invitation_id, scope, sequence) = (invitation_id.clone(), *scope, *sequence);
         self.steps
             .push(format!("cancel {scope:?} below {sequence} of {invitation_id}"));
-        let told = self
-            .post()
-            .cancel_scope(&invitation_id, sequence, scope)
-            .await
-            .expect("applied");
+        let command = cancel_scope(&invitation_id, sequence, scope);
+        let told = counted(self.apply(vec![command]).await.remove(0));
         let meant: HashSet<String> = self
             .emails
             .iter()
@@ -318,12 +346,10 @@ impl Program {
             .iter()
             .map(|at| Command::Queue(self.emails[*at].email.clone()))
             .collect();
-        let told = self.post().apply(commands).await.expect("applied");
+        let told = self.apply(commands).await;
         let bodies = self.bodies();
         for (at, told) in places.into_iter().zip(told) {
-            let Told::Queue(result) = told else {
-                panic!("a queue command was answered with {told:?}");
-            };
+            let result = queued(told);
             let email = &mut self.emails[at];
             assert_eq!(result.email_id, email.id, "the key's email");
             match email.seen {
@@ -462,20 +488,17 @@ impl Program {
         let commands: Vec<Command> = self
             .cancels
             .iter()
-            .map(|cancel| tests::emails::cancel_scope(&cancel.invitation_id, cancel.sequence, cancel.scope))
+            .map(|cancel| cancel_scope(&cancel.invitation_id, cancel.sequence, cancel.scope))
             .collect();
         if !commands.is_empty() {
-            let told = self.post().apply(commands).await.expect("applied");
+            let told = self.apply(commands).await;
             for (cancel, told) in self.cancels.iter().zip(told) {
-                let Told::Cancel(result) = told else {
-                    panic!("a cancel command was answered with {told:?}");
-                };
                 let count = |of: EmailState| {
                     let meant = self.emails.iter().filter(|email| cancel.stops(email));
                     let meant = meant.filter(|email| email.seen.is_some_and(|(state, _)| state == of));
                     i32::try_from(meant.count()).expect("few")
                 };
-                assert_eq!(counts(&result), (count(Cancelled), count(Sent), count(Uncertain)));
+                assert_eq!(counted(told), (count(Cancelled), count(Sent), count(Uncertain)));
             }
         }
         self.observe(|_| true).await;
@@ -491,7 +514,7 @@ impl Program {
             if let Some(recipient) = &mut email.recipient {
                 (recipient.member_id, recipient.address) = self.readers[reader].clone();
             }
-            let id = self.post().queue(&email).await.expect("applied").email_id;
+            let id = self.apply_queue(&email).await.email_id;
             self.posts[0].until(&email, EmailState::Suppressed).await;
             let seen = None;
             self.emails.push(Accepted {
