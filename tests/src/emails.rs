@@ -34,7 +34,7 @@ pub struct Post {
 
 impl Post {
     /// Starts it on a fresh database. `transport` adds at least `--smtp-url` or `--mail-dir`; the path is a directory
-    /// of the test's own.
+    /// of the test's own. Replicas whose emails are compared need one `--pages-url`.
     pub async fn start(hint: &str, transport: impl FnOnce(Launch, &Path) -> Launch) -> Self {
         Self::at(cluster::database(hint), transport).await
     }
@@ -48,9 +48,12 @@ impl Post {
             .flag("--database-url", &database.url)
             .flag("--log-format", "json")
             .flag("--mail-from", "Invitations <invitations@product.example>")
-            .flag("--pages-url", pages)
             .flag("--link-keys", LINK_KEY);
-        let service = transport(launch, directory.path()).start().await;
+        let mut launch = transport(launch, directory.path());
+        if !launch.flags.iter().any(|flag| flag == "--pages-url") {
+            launch = launch.flag("--pages-url", pages);
+        }
+        let service = launch.start().await;
         let client = EmailServiceClient::new(channel(service.grpc()));
         Self {
             service,

@@ -170,7 +170,7 @@ impl Account {
 }
 
 /// The id in an email's Message-ID.
-fn email_id(email: &Received) -> String {
+pub fn email_id(email: &Received) -> String {
     let text = String::from_utf8_lossy(&email.bytes);
     let header = text.lines().find_map(|line| line.strip_prefix("Message-ID: <"));
     let id = header.and_then(|id| id.split('@').next());

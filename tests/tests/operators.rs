@@ -118,6 +118,8 @@ async fn a_restriction_by_hand_holds_until_its_end_or_until_it_is_lifted() {
     }
     clients.invite(ada, &people[2]).await;
 
+    // The log is in the order of milliseconds.
+    local.time.step(SignedDuration::from_millis(1));
     operators
         .impose(ada, RestrictionKind::EmailRequired, None)
         .await

@@ -38,6 +38,8 @@ statement! {
     " ORDER BY email_id LIMIT " limit " FOR UPDATE SKIP LOCKED"
 }
 
+type Row = (Uuid, i32, Uuid, i16, i16, i16, i16, bool);
+
 /// Takes away up to `limit` leases that ran out before `now`; `decide` says where each email goes.
 pub(crate) fn reap(
     connection: &mut PgConnection,
@@ -46,7 +48,7 @@ pub(crate) fn reap(
     decide: impl Fn(&Lapsed) -> Finish,
 ) -> QueryResult<Vec<(Phase, Finish)>> {
     connection.transaction(|connection| {
-        let rows: Vec<(Uuid, i32, Uuid, i16, i16, i16, i16, bool)> = Expired {
+        let rows: Vec<Row> = Expired {
             now: now.to_diesel(),
             limit,
         }
