@@ -90,7 +90,7 @@ async fn a_kill_under_load_loses_and_doubles_nothing() {
     let mut system = System::start_with(
         "kill_load",
         |launch| launch.flag("--quota-day", "10000").flag("--quota-week", "10000"),
-        |n| n,
+        |launch| launch.flag("--daily-cap", "0"),
     )
     .await;
     let clients = system.clients();
