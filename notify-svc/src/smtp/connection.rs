@@ -1,6 +1,7 @@
 //! One connection to the mail server, step by step: how far an email got is known at every moment.
 
 use std::{
+    borrow::Cow,
     future::Future,
     time::{Duration, Instant},
 };
@@ -152,7 +153,8 @@ impl Connection {
     ///
     /// The body goes out as one write with its end, so that no delayed acknowledgement stands between them.
     pub(super) async fn body(&mut self, bytes: &[u8]) -> Ending {
-        let body = String::from_utf8_lossy(bytes);
+        // It is text; reading it as such is several times faster than mending what is none.
+        let body = std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         let limit = self.limits.final_reply;
         match within(limit, Step::Body, self.smtp.command(Terminated(&body))).await {
             Ok(reply) => {
@@ -208,11 +210,15 @@ struct Terminated<'a>(&'a str);
 
 impl std::fmt::Display for Terminated<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for line in self.0.split_inclusive('\n') {
-            if line.starts_with('.') {
-                f.write_str(".")?;
-            }
-            f.write_str(line)?;
+        let mut parts = self.0.split("\n.");
+        let first = parts.next().unwrap_or_default();
+        if first.starts_with('.') {
+            f.write_str(".")?;
+        }
+        f.write_str(first)?;
+        for part in parts {
+            f.write_str("\n..")?;
+            f.write_str(part)?;
         }
         f.write_str(".\r\n")
     }
@@ -247,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_line_that_begins_with_a_dot_gets_another() {
-        let wire = Terminated("a\r\n.\r\n..b\r\nc.\r\n").to_string();
-        assert_eq!(wire, "a\r\n..\r\n...b\r\nc.\r\n.\r\n");
+        let wire = Terminated(".a\r\n.\r\n..b\r\nc.\r\n").to_string();
+        assert_eq!(wire, "..a\r\n..\r\n...b\r\nc.\r\n.\r\n");
     }
 }
