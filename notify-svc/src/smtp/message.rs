@@ -92,9 +92,9 @@ fn try_envelope(parts: &[Part<'_>], head: &Letterhead) -> Result<Envelope, Unfit
     })
 }
 
-/// Puts emails of one reader together as one message, known by the first of them: headers and body; lines end in CRLF, the last one too. What fails is the row's fault
-/// and for good; it must not take the worker down, so even a panic (lettre has one for names with line breaks) is only
-/// this email's end.
+/// Puts emails of one reader together as one message, known by the first of them: headers and body; lines end in CRLF,
+/// the last one too. What fails is the row's fault and for good; it must not take the worker down, so even a panic (lettre
+/// has one for names with line breaks) is only this email's end.
 pub(crate) fn compose(parts: &[Part<'_>], head: &Letterhead) -> Result<Vec<u8>, Ending> {
     let unfit = |text: String| fault(Step::Compose, text);
     match catch_unwind(AssertUnwindSafe(|| try_compose(parts, head))) {
