@@ -194,6 +194,29 @@ async fn two_processes_remind_a_reader_no_more_often_than_one() {
     assert!(got.values().all(|count| *count <= 2), "{got:?}");
 }
 
+/// Each is judged while none of the others has gone out: only the mark can know.
+#[tokio::test]
+async fn of_three_reminders_on_their_way_at_once_two_go_out() {
+    let sink = SmtpSink::start().await;
+    let post = Post::start("at_once", |launch, _| quick(launch, &sink)).await;
+    let reader = id();
+    for under_way in 1..=3 {
+        sink.script(At::Data, Fault::Wait);
+        post.queue(&to(&reader, reminder())).await.expect("applied");
+        sink.until(|sink| sink.waiting() == under_way).await;
+        assert_eq!(sink.waiting(), under_way);
+    }
+    sink.let_go();
+    until_due(
+        &post,
+        "lease_until IS NULL AND run_at > now() + interval '6 days'",
+        1,
+    )
+    .await;
+    until_due(&post, "true", 1).await;
+    assert_eq!(sink.received().len(), 2);
+}
+
 #[tokio::test]
 async fn a_reminder_that_is_cancelled_on_its_way_is_left_out_of_the_email() {
     let sink = SmtpSink::start().await;

@@ -202,7 +202,7 @@ pub(crate) const CASES: &[Case] = &[
         replace: "AND (known.kind > 0 OR known.reminded_before >",
         package: "tests",
         target: &["--test", "notify_restraint"],
-        test: "two_processes_remind_a_reader_no_more_often_than_one",
+        test: "of_three_reminders_on_their_way_at_once_two_go_out",
     },
     Case {
         name: "an end does not name the worker of its claim",
