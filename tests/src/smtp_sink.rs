@@ -107,7 +107,7 @@ impl SmtpSink {
 
     /// Serves at `addr`.
     pub async fn start_at(addr: SocketAddr) -> io::Result<Self> {
-        Self::start_as(addr, Encryption::None, &["8BITMIME", "SMTPUTF8"]).await
+        Self::start_as(addr, Encryption::None, &["PIPELINING", "8BITMIME", "SMTPUTF8"]).await
     }
 
     /// Serves on a free port of loopback, with TLS as said and these extensions.

@@ -12,7 +12,7 @@ use proto::notify::v1::EmailState;
 use tests::{
     emails::{Post, initial},
     http,
-    smtp_sink::{At, Fault, SmtpSink},
+    smtp_sink::{At, Encryption, Fault, SmtpSink},
 };
 
 /// Cells that run at once.
@@ -43,7 +43,7 @@ ehlo    babble   | connect:-   body:250  sent 1         | body:250           sen
 ehlo    drop     | connect:-   body:250  sent 1         | body:250           sent 0+1
 ehlo    silence  | connect:-   body:250  sent 1         | body:250           sent 0+1
 ehlo    trickle  | connect:-   body:250  sent 1         | body:250           sent 0+1
-ehlo    halfway  | mail:-      body:250  sent 1         | body:250           sent 0+1
+ehlo    halfway  | connect:-   body:250  sent 1         | body:250           sent 0+1
 mail    later    | mail:451    body:250  sent 1         | mail:451 body:250  sent 1+0
 mail    lines    | mail:451    body:250  sent 1         | mail:451 body:250  sent 1+0
 mail    nobody   | mail:550              dead 0         | mail:550           dead 0+0
@@ -142,11 +142,14 @@ impl Attempt {
     }
 }
 
+/// Extensions that a server offers.
+type Offers = &'static [&'static str];
+
 /// One cell as it stands in the matrix, when it does not change any more or [`PATIENCE`] is over.
-async fn outcome(at: At, fault: Fault, servers: usize, expected: &str) -> String {
+async fn outcome(offers: Offers, at: At, fault: Fault, servers: usize, expected: &str) -> String {
     let mut sinks = Vec::new();
     for _ in 0..servers {
-        sinks.push(SmtpSink::start().await);
+        sinks.push(SmtpSink::start_with(Encryption::None, offers).await);
     }
     sinks[0].script(at, fault);
     let urls: Vec<String> = sinks.iter().map(SmtpSink::url).collect();
@@ -209,6 +212,15 @@ fn words(text: &str) -> String {
 // More threads than one: while a cell looks into its database, the mail servers of the others answer in time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_failure_at_every_step_has_its_outcome() {
+    check(&["PIPELINING", "8BITMIME"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_failure_has_the_same_outcome_where_each_command_waits_for_its_answer() {
+    check(&["8BITMIME"]).await;
+}
+
+async fn check(offers: Offers) {
     let cells: Vec<(String, usize, String)> = MATRIX
         .lines()
         .filter(|line| !line.is_empty())
@@ -223,7 +235,7 @@ async fn every_failure_at_every_step_has_its_outcome() {
         .map(async |(name, servers, expected)| {
             let (step, failure) = name.split_once(' ').expect("a step and a failure");
             let at = at(step);
-            let found = outcome(at, fault(at, failure), servers, &expected).await;
+            let found = outcome(offers, at, fault(at, failure), servers, &expected).await;
             (found != expected).then(|| format!("{name}, {servers} servers: {found}; expected {expected}"))
         })
         .buffer_unordered(AT_ONCE)

@@ -231,6 +231,20 @@ async fn an_idle_connection_that_the_server_gave_up_is_no_fault() {
 }
 
 #[tokio::test]
+async fn a_server_that_asks_for_a_body_after_it_refused_the_reader_gets_none() {
+    let sink = SmtpSink::start().await;
+    sink.script(At::Rcpt, Fault::Reply("550 5.1.1 nobody"));
+    sink.script(At::Data, Fault::Reply("354 go on"));
+    let post = Post::start("eager", |launch, _| to(launch, &[&sink])).await;
+    let [refused, next] = [initial(), initial()];
+    post.queue(&refused).await.expect("applied");
+    post.until(&refused, EmailState::Dead).await;
+    post.queue(&next).await.expect("applied");
+    post.until(&next, EmailState::Sent).await;
+    assert_eq!((sink.unmet(), sink.copies(), sink.connections()), (0, 1, 2));
+}
+
+#[tokio::test]
 async fn idle_connections_are_closed_with_a_goodbye() {
     let sink = SmtpSink::start().await;
     let post = Post::start("idle", |launch, _| to(launch, &[&sink])).await;

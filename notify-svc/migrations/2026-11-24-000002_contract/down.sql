@@ -1,6 +1,7 @@
 DROP TABLE retention, unsent, act, bounce, suppression, reader;
 ALTER TABLE attempt DROP COLUMN relay;
 DROP INDEX due_reminders;
+CREATE INDEX due_by_invitation ON due (invitation_id);
 ALTER TABLE due DROP COLUMN faults, DROP COLUMN member_id;
 DROP INDEX email_by_named, email_by_other, email_by_member;
 ALTER TABLE email RESET (fillfactor);

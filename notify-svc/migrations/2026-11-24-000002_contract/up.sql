@@ -45,6 +45,8 @@ ALTER TABLE due
     ADD COLUMN faults smallint NOT NULL DEFAULT 0;
 UPDATE due SET member_id = email.member_id FROM email WHERE email.id = due.email_id;
 ALTER TABLE due ALTER COLUMN member_id SET NOT NULL;
+-- An invitation's emails are found by `email`: an index here would be written at each claim, too.
+DROP INDEX due_by_invitation;
 -- Reminders of one reader, to be put together.
 CREATE INDEX due_reminders ON due (member_id) WHERE kind = 2;
 

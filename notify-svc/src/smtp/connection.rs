@@ -10,7 +10,7 @@ use lettre::transport::smtp::{
     Error,
     authentication::DEFAULT_MECHANISMS,
     client::{AsyncSmtpConnection, AsyncTokioStream},
-    commands::{Data, Mail, Rcpt, Rset},
+    commands::{Data, Ehlo, Mail, Rcpt, Rset},
     extension::{ClientId, Extension, MailBodyParameter, MailParameter},
 };
 use tokio::net::TcpStream;
@@ -39,6 +39,8 @@ pub(crate) struct Limits {
 pub(super) struct Connection {
     smtp: Box<AsyncSmtpConnection>,
     limits: Limits,
+    /// Whether the server takes commands before it has answered the ones before (PIPELINING, RFC 2920).
+    pipelining: bool,
     /// Emails it has carried.
     pub(super) carried: u32,
     /// When it was parked.
@@ -101,9 +103,14 @@ impl Connection {
             }
             within(limit, step, smtp.auth(DEFAULT_MECHANISMS, credentials)).await?;
         }
+        // Asked once more: lettre keeps of the answer only what it uses itself.
+        let offers = within(limit, step, smtp.command(Ehlo::new(hello))).await?;
         Ok(Self {
             smtp: Box::new(smtp),
             limits,
+            pipelining: offers
+                .message()
+                .any(|line| line.eq_ignore_ascii_case("PIPELINING")),
             carried: 0,
             idle_since: Instant::now(),
             reusable: true,
@@ -116,12 +123,19 @@ impl Connection {
         // A transaction that ends before its body leaves the server in the middle of it.
         self.reusable = false;
         let parameters = self.parameters(envelope)?;
-        let limit = self.limits.command;
         let mail = Mail::new(Some(envelope.from.clone()), parameters);
-        within(limit, Step::Mail, self.smtp.command(mail)).await?;
         let rcpt = Rcpt::new(envelope.to.clone(), Vec::new());
-        within(limit, Step::Rcpt, self.smtp.command(rcpt)).await?;
-        let reply = within(limit, Step::Data, self.smtp.command(Data)).await?;
+        let (limit, smtp) = (self.limits.command, &mut self.smtp);
+        let reply = if self.pipelining {
+            let commands = format!("{mail}{rcpt}{Data}");
+            within(limit, Step::Mail, smtp.command(commands)).await?;
+            within(limit, Step::Rcpt, smtp.read_response()).await?;
+            within(limit, Step::Data, smtp.read_response()).await?
+        } else {
+            within(limit, Step::Mail, smtp.command(mail)).await?;
+            within(limit, Step::Rcpt, smtp.command(rcpt)).await?;
+            within(limit, Step::Data, smtp.command(Data)).await?
+        };
         if !reply.has_code(354) {
             return Err(fault(Step::Data, format!("unexpected reply {}", reply.code())));
         }
@@ -178,11 +192,30 @@ impl Connection {
 
     /// Ends a transaction that was refused.
     pub(super) async fn reset(&mut self, ending: &Ending) {
-        let alive = ending.step == Step::Compose || ending.code.is_some_and(|code| code != 421);
+        let refused = ending.code.is_some_and(|code| code != 421);
+        let alive = ending.step == Step::Compose || refused && self.heard_out(ending.step).await;
         self.reusable = alive
             && within(self.limits.command, Step::Mail, self.smtp.command(Rset))
                 .await
                 .is_ok();
+    }
+
+    /// Hears what the server says to the commands that were sent with the refused one. Whether it still waits for
+    /// commands: with a 354 it waits for a body that it must not get.
+    async fn heard_out(&mut self, refused: Step) -> bool {
+        let later = match refused {
+            Step::Mail if self.pipelining => [Step::Rcpt, Step::Data].as_slice(),
+            Step::Rcpt if self.pipelining => &[Step::Data],
+            Step::Compose | Step::Connect | Step::Mail | Step::Rcpt | Step::Data | Step::Body => &[],
+        };
+        for step in later {
+            let reply = within(self.limits.command, *step, self.smtp.read_response()).await;
+            let is_refused = reply.is_err_and(|ending| ending.code.is_some_and(|code| code != 421));
+            if *step == Step::Data && !is_refused {
+                return false;
+            }
+        }
+        true
     }
 
     pub(super) fn is_reusable(&self) -> bool {
@@ -210,15 +243,11 @@ struct Terminated<'a>(&'a str);
 
 impl std::fmt::Display for Terminated<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut parts = self.0.split("\n.");
-        let first = parts.next().unwrap_or_default();
-        if first.starts_with('.') {
-            f.write_str(".")?;
-        }
-        f.write_str(first)?;
-        for part in parts {
-            f.write_str("\n..")?;
-            f.write_str(part)?;
+        for line in self.0.split_inclusive('\n') {
+            if line.starts_with('.') {
+                f.write_str(".")?;
+            }
+            f.write_str(line)?;
         }
         f.write_str(".\r\n")
     }

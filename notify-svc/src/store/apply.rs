@@ -120,10 +120,13 @@ fn once(
         outcomes.extend(cancel::stop(connection, &raised, now)?);
         counts = cancel::count(connection, &cancels)?;
     }
-    let states = emails::states(
-        connection,
-        ids.by_key.values().map(|identity| identity.email_id).collect(),
-    )?;
+    let mut states: HashMap<Uuid, State> = new.iter().map(|email| (email.id, email.state)).collect();
+    let mut asked: Vec<Uuid> = ids.by_key.values().map(|identity| identity.email_id).collect();
+    // What this call cancels it may have queued itself.
+    asked.retain(|id| !cancels.is_empty() || !states.contains_key(id));
+    if !asked.is_empty() {
+        states.extend(emails::states(connection, asked)?);
+    }
     Ok(Applied {
         accepted: new.iter().map(|email| email.queue.kind()).collect(),
         answers: answers(commands, &ids.by_key, &states, counts)?,

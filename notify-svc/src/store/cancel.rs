@@ -31,8 +31,8 @@ statement! {
         now: jiff_diesel::Timestamp as Timestamptz,
     } -> (SmallInt, SmallInt) =
     "WITH fenced AS MATERIALIZED (SELECT due.email_id FROM unnest(" invitation_ids ", " kinds ", " sequences
-    ") AS wanted (invitation_id, kind, sequence) JOIN due USING (invitation_id, kind) \
-       WHERE due.sequence < wanted.sequence AND due.phase < 2 ORDER BY due.email_id FOR UPDATE OF due), \
+    ") AS wanted (invitation_id, kind, sequence) JOIN email USING (invitation_id, kind) \
+       JOIN due ON due.email_id = email.id WHERE email.sequence < wanted.sequence AND due.phase < 2 ORDER BY due.email_id FOR UPDATE OF due), \
      gone AS (DELETE FROM due USING fenced WHERE due.email_id = fenced.email_id \
        RETURNING due.email_id, due.kind, due.lease_epoch, CASE WHEN due.doubted THEN 6 ELSE 3 END AS state), \
      listed AS (INSERT INTO unsent (state, email_id, kind) SELECT state, email_id, kind FROM gone \

@@ -26,7 +26,7 @@ pub(crate) struct Held {
 statement! {
     /// The point of no return. Fence and reader are judged here, not only at the claim: whoever was told "cancelled"
     /// before this commit was told the truth, and what a reader gets in a day or a week is exact whoever sends it. Each
-    /// reader stands in it once.
+    /// reader stands in it once. `IS TRUE` has the marked readers hashed; else each email goes through all of them.
     struct Mark {
         ids: Vec<Uuid> as Array<SqlUuid>,
         epochs: Vec<i32> as Array<Integer>,
@@ -68,7 +68,7 @@ statement! {
            (SELECT count(*) FROM unnest(known.reminded_at) AS at WHERE at > now - interval '7 days')) \
        RETURNING reader.member_id) \
      UPDATE due SET phase = 2 FROM mine WHERE due.email_id = mine.email_id \
-       AND mine.member_id IN (SELECT member_id FROM met UNION ALL SELECT member_id FROM told) \
+       AND (mine.member_id IN (SELECT member_id FROM met UNION ALL SELECT member_id FROM told)) IS TRUE \
      RETURNING due.email_id, due.lease_epoch"
 }
 

@@ -210,7 +210,14 @@ async fn finish(database: Database, now: Timestamp, finished: Vec<Finish>) -> Ve
             measure::stale_finish();
             tracing::warn!(email_id = %finish.held.email_id, "the claim was taken away before its end was written");
         } else if let Move::Close(state) = finish.to {
-            tracing::info!(email_id = %finish.held.email_id, outcome = state.name(), "email closed");
+            let ending = finish.ending.as_ref();
+            tracing::info!(
+                email_id = %finish.held.email_id,
+                outcome = state.name(),
+                step = ending.map(|ending| tracing::field::debug(ending.step)),
+                code = ending.and_then(|ending| ending.code),
+                "email closed"
+            );
         }
     }
     vec![(); finished.len()]

@@ -123,9 +123,6 @@ async fn again(courier: &Courier, emails: &[Claimed], pause: Duration) {
 async fn end(courier: &Courier, emails: &[Claimed], ending: &Ending) {
     let verdict = verdict(ending);
     let finish = |email: &Claimed| {
-        tracing::info!(
-            email_id = %email.held.email_id, step = ?ending.step, code = ending.code, ?verdict, "attempt ended"
-        );
         let to = delivery::after_attempt(
             email.kind(),
             email.case.progress,
@@ -133,6 +130,13 @@ async fn end(courier: &Courier, emails: &[Claimed], ending: &Ending) {
             courier.duty.clock.now(),
             &courier.duty.policy,
         );
+        // Of what ends here the finish tells.
+        if let Move::Wait { run_at, .. } = to {
+            tracing::info!(
+                email_id = %email.held.email_id, step = ?ending.step, code = ending.code, ?verdict, %run_at,
+                "attempt ended; will try again"
+            );
+        }
         Finish {
             held: email.held,
             worker: courier.worker,

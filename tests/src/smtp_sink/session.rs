@@ -54,6 +54,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 type Wire = BufReader<Box<dyn Stream>>;
 
+const OUT_OF_ORDER: &str = "503 5.5.1 out of order";
+
 async fn session(
     stream: TcpStream,
     visit: Visit,
@@ -74,11 +76,16 @@ async fn session(
         return Ok(());
     }
     let (mut from, mut to) = (String::new(), String::new());
+    // The last command of a transaction that was accepted: RCPT needs MAIL, DATA needs RCPT.
+    let mut accepted = None;
     let mut line = String::new();
     loop {
         line.clear();
         if wire.read_line(&mut line).await? == 0 {
             return Ok(());
+        }
+        if !extensions.contains(&"PIPELINING") && !wire.buffer().is_empty() {
+            return wire.write_all(b"554 5.5.0 too early\r\n").await;
         }
         let verb = line
             .split([' ', '\r'])
@@ -95,25 +102,30 @@ async fn session(
                     .split_once(':')
                     .map_or("", |(_, from)| from.trim_end())
                     .to_owned();
+                accepted = None;
                 (Some(At::Mail), "250 ok".to_owned())
             }
+            "RCPT" if accepted.is_none() => (Some(At::Rcpt), OUT_OF_ORDER.to_owned()),
             "RCPT" => {
                 to = line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
                 (Some(At::Rcpt), "250 ok".to_owned())
             }
-            "DATA" => (Some(At::Data), "354 go on".to_owned()),
+            "DATA" if accepted == Some(At::Rcpt) => (Some(At::Data), "354 go on".to_owned()),
+            "DATA" => (Some(At::Data), OUT_OF_ORDER.to_owned()),
             "RSET" | "NOOP" => (None, "250 ok".to_owned()),
             "QUIT" => return wire.write_all(b"221 bye\r\n").await,
             _ => (None, "500 what?".to_owned()),
         };
         match perform(at, &reply, shared, &mut wire).await? {
+            Next::Go if reply == OUT_OF_ORDER => {}
             Next::Go if verb == "DATA" => body(&from, &to, shared, &mut wire).await?,
             Next::Go if verb == "STARTTLS" => {
                 let certificate = upgrade.take().expect("it was offered");
                 let stream = certificate.acceptor.accept(wire.into_inner()).await?;
                 wire = BufReader::new(Box::new(stream));
             }
-            Next::Go | Next::Refused => {}
+            Next::Go => accepted = at.or(accepted),
+            Next::Refused => {}
             Next::Drop => return Ok(()),
         }
     }

@@ -78,7 +78,7 @@ async fn session(mut stream: TcpStream, counts: &Counts) -> io::Result<()> {
             return Ok(());
         }
         let reply: &[u8] = match line.get(..4).unwrap_or_default() {
-            b"EHLO" => b"250-sink\r\n250 8BITMIME\r\n",
+            b"EHLO" => b"250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n",
             b"RCPT" => {
                 reader = number(&line);
                 b"250 ok\r\n"
