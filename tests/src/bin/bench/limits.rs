@@ -9,6 +9,7 @@ use crate::{
     Bench,
     pgbench::{self, End, Protocol, Run},
     results::Sample,
+    rounds::Measured,
     stage::Stage,
 };
 
@@ -21,9 +22,9 @@ const INBOX: &str = include_str!("sql/inbox.sql");
 /// Sends in one statement of C.
 const BATCH: u64 = 500;
 
-/// As invitations-svc sets up the connections that it commits over, and without plans that are good for small tables only.
-const SESSION: &str = "plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_hashjoin=off,enable_mergejoin=off,\
-                       jit=off,enable_material=off";
+/// As invitations-svc sets up the connections that it commits over.
+const SESSION: &str =
+    "plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off";
 
 /// A and B at their best numbers of connections.
 const CONNECTIONS: [u64; 3] = [4, 8, 16];
@@ -42,9 +43,16 @@ impl Bench {
         self.pgbench(stage, run)
     }
 
-    /// Limit B at the best number of connections.
-    pub(crate) fn best_function_sends(&self, stage: &Stage) -> anyhow::Result<Sample> {
-        self.best(stage, &format!("{PAIR}{FUNCTION}"), Protocol::Simple)
+    /// Limit B at 8 connections, and at the best number.
+    pub(crate) fn many_function_sends(&self, stage: &Stage) -> anyhow::Result<Measured> {
+        let mut samples = Vec::new();
+        for connections in self.connections() {
+            samples.push((connections, self.function_sends(stage, connections)?));
+        }
+        let at_8 = samples.iter().find(|(connections, _)| *connections == 8);
+        let at_8 = at_8.map(|(_, sample)| ("B 8", sample.clone()));
+        let all = samples.into_iter().map(|(_, sample)| sample);
+        Ok(at_8.into_iter().chain([("B", best(all))]).collect())
     }
 
     /// Limit C: sends in bulk, on this number of connections.
@@ -71,7 +79,7 @@ impl Bench {
         let script = format!("{PAIR}{}", plain_act(act));
         let expected = self.results.borrow().value("A").unwrap_or(1_000.0);
         let count = (expected * self.args.length().as_secs_f64()) as u64;
-        let mut best = Sample::default();
+        let mut samples = Vec::new();
         for connections in self.connections() {
             let each = count / connections / BATCH * BATCH + BATCH;
             let base = stage.numbers.take(connections * each);
@@ -85,15 +93,12 @@ impl Bench {
             self.pgbench(stage, made)?;
             let run = Run {
                 base: Some(base - 1),
-                stride: each,
+                stride: Some(each),
                 ..Run::new(&script, connections, End::Transactions(each))
             };
-            let sample = self.pgbench(stage, run)?;
-            if sample.value > best.value {
-                best = sample;
-            }
+            samples.push(self.pgbench(stage, run)?);
         }
-        Ok(best)
+        Ok(best(samples))
     }
 
     /// Pages of an inbox by the service's own select, at the best number of connections.
@@ -103,19 +108,16 @@ impl Bench {
     }
 
     fn best(&self, stage: &Stage, script: &str, protocol: Protocol) -> anyhow::Result<Sample> {
-        let mut best = Sample::default();
+        let end = End::Seconds(self.args.seconds());
+        let mut samples = Vec::new();
         for connections in self.connections() {
-            let end = End::Seconds(self.args.seconds());
             let run = Run {
                 protocol,
                 ..Run::new(script, connections, end)
             };
-            let sample = self.pgbench(stage, run)?;
-            if sample.value > best.value {
-                best = sample;
-            }
+            samples.push(self.pgbench(stage, run)?);
         }
-        Ok(best)
+        Ok(best(samples))
     }
 
     /// In a hurry only what is best on most machines.
@@ -130,6 +132,13 @@ impl Bench {
     fn pgbench(&self, stage: &Stage, run: Run) -> anyhow::Result<Sample> {
         pgbench::run(&stage.database.url, self.directory.path(), &stage.numbers, run)
     }
+}
+
+fn best(samples: impl IntoIterator<Item = Sample>) -> Sample {
+    let samples = samples.into_iter();
+    samples
+        .max_by(|one, other| one.value.total_cmp(&other.value))
+        .unwrap_or_default()
 }
 
 /// An act as the statements of one transaction: what it is judged by, then what it changes.

@@ -19,7 +19,11 @@ mod stage;
 mod stream;
 mod watch;
 
-use std::{cell::RefCell, process::ExitCode, time::Duration};
+use std::{
+    cell::RefCell,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use anyhow::ensure;
 use clap::Parser;
@@ -41,14 +45,14 @@ struct Args {
     /// Loads to measure, separated by commas: send, acts, inbox, chain, due, present, two, overload, soak; all when unset
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Rounds; every other one in reverse order. 3, or 2 with --quick
-    #[arg(long)]
-    rounds: Option<usize>,
+    /// Rounds; every other one in reverse order
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
     /// Length of one measurement, in seconds. 4, or 2 with --quick
     #[arg(long)]
     seconds: Option<u64>,
     /// Members that invite each other
-    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(20_000..))]
+    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(100_000..))]
     members: u64,
     /// Invitations that are there in `present`
     #[arg(long, default_value_t = 10_000_000)]
@@ -65,10 +69,6 @@ struct Args {
 }
 
 impl Args {
-    fn rounds(&self) -> usize {
-        self.rounds.unwrap_or(if self.quick { 2 } else { 3 })
-    }
-
     fn seconds(&self) -> u64 {
         self.seconds.unwrap_or(if self.quick { 2 } else { 4 })
     }
@@ -117,6 +117,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         let is_known = LOADS.iter().any(|load| load.name == name);
         ensure!(is_known, "there is no load `{name}`");
     }
+    let started = Instant::now();
     let bench = Bench {
         cluster: Cluster::temporary_durable()?,
         directory: tempfile::tempdir()?,
@@ -134,7 +135,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         }
     });
     for load in chosen {
-        eprintln!("{}:", load.name);
+        eprintln!("{} ({:.0} s):", load.name, started.elapsed().as_secs_f64());
         (load.run)(&bench).await?;
     }
     let left_out: Vec<&str> = left_out.iter().map(|load| load.name).collect();

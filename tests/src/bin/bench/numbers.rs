@@ -14,6 +14,9 @@ const HOT: u64 = 2;
 /// Those of invitations that are there before a load begins.
 pub(crate) const FILLED: u64 = 3;
 
+/// The step between their inviters: a prime, so that each comes once before any comes twice.
+pub(crate) const FILLED_STEP: u64 = 123_457;
+
 /// One inviter in so many makes half of the skewed sends.
 const HOT_SHARE: u64 = 100;
 
@@ -60,6 +63,12 @@ impl Numbers {
         self.limits.fetch_add(count, Ordering::Relaxed)
     }
 
+    /// How far apart the numbers of two connections are that run together: more than either uses, and never so that both
+    /// are at the same inviters.
+    pub(crate) fn stride(&self) -> u64 {
+        20 * self.members + self.members / 17
+    }
+
     fn pair(&self, k: u64, inviters: u64, remainder: u64) -> (u64, u64) {
         let inviter = k % inviters * self.spread % self.members;
         (inviter, (inviter + remainder + 4 * (k / inviters)) % self.members)
@@ -85,4 +94,38 @@ fn divisor(one: u64, other: u64) -> u64 {
 /// A member's id.
 pub(crate) fn member_id(number: u64) -> String {
     format!("00000000-0000-7000-8000-{}", FIRST + number)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_pair_is_named_twice() {
+        let numbers = Numbers::new(20_000);
+        let mut seen = HashSet::new();
+        for turn in 0..200_000 {
+            let (inviter, recipient) = if turn % 2 == 0 {
+                numbers.uniform()
+            } else {
+                numbers.skewed()
+            };
+            let pair = (inviter.min(recipient), inviter.max(recipient));
+            assert!(inviter != recipient && seen.insert(pair), "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn few_inviters_make_half_of_the_skewed_sends() {
+        let numbers = Numbers::new(20_000);
+        let mut sends = vec![0; 20_000];
+        for _ in 0..100_000 {
+            sends[numbers.skewed().0 as usize] += 1;
+        }
+        sends.sort_unstable();
+        let few: i32 = sends.iter().rev().take(200).sum();
+        assert!((50_000..51_000).contains(&few), "{few}");
+    }
 }

@@ -11,9 +11,6 @@ use crate::{
     watch::Watch,
 };
 
-/// Numbers that one connection of one run may use.
-const STRIDE: u64 = 4_000_000;
-
 /// How a script is run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Run<'a> {
@@ -23,8 +20,8 @@ pub(crate) struct Run<'a> {
     pub(crate) end: End,
     /// The first number of the pairs that it uses; none takes fresh ones.
     pub(crate) base: Option<u64>,
-    /// Numbers of each connection.
-    pub(crate) stride: u64,
+    /// Numbers of each connection; none for as many as it can use, from an inviter that is far from those of the others.
+    pub(crate) stride: Option<u64>,
     /// `SET`s of its connections, name=value separated by commas.
     pub(crate) session: &'a str,
 }
@@ -38,7 +35,7 @@ impl<'a> Run<'a> {
             connections,
             end,
             base: None,
-            stride: STRIDE,
+            stride: None,
             session: "",
         }
     }
@@ -65,9 +62,8 @@ pub(crate) fn run(url: &str, directory: &Path, numbers: &Numbers, run: Run) -> a
     // Where `postgres` is a link on PATH, pgbench stands beside what it points to.
     let server = binaries::find()?.join("postgres").canonicalize()?;
     let pgbench = server.with_file_name("pgbench");
-    let base = run
-        .base
-        .unwrap_or_else(|| numbers.take(run.connections * run.stride));
+    let stride = run.stride.unwrap_or_else(|| numbers.stride());
+    let base = run.base.unwrap_or_else(|| numbers.take(run.connections * stride));
     let protocol = match run.protocol {
         Protocol::Simple => "simple",
         Protocol::Prepared => "prepared",
@@ -86,7 +82,7 @@ pub(crate) fn run(url: &str, directory: &Path, numbers: &Numbers, run: Run) -> a
     for (name, value) in [
         ("n", 0),
         ("base", base),
-        ("stride", run.stride),
+        ("stride", stride),
         ("spread", numbers.spread),
         ("members", numbers.members),
     ] {
@@ -106,6 +102,8 @@ pub(crate) fn run(url: &str, directory: &Path, numbers: &Numbers, run: Run) -> a
         output.status.success() && !complaints.contains("ERROR"),
         "pgbench: {complaints}"
     );
+    let is_whole = told.contains("number of failed transactions: 0 ");
+    ensure!(is_whole, "pgbench: some transactions failed: {told}");
     let field = |start: &str| -> anyhow::Result<f64> {
         let rest = told.lines().find_map(|line| line.strip_prefix(start));
         let number = rest.and_then(|rest| rest.split([' ', '/']).next()?.parse().ok());

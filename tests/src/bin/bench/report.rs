@@ -40,7 +40,7 @@ pub(crate) fn tell(bench: &Bench, left_out: &[&str]) -> anyhow::Result<()> {
     let report = Report {
         machine: machine()?,
         members: bench.args.members,
-        rounds: bench.args.rounds(),
+        rounds: bench.args.rounds,
         seconds: bench.args.seconds(),
         left_out,
         measurements: &results,

@@ -4,6 +4,9 @@ use std::{collections::HashMap, fs, ops::Sub, process, time::Instant};
 
 use serde::Serialize;
 
+/// The process that all threads of the kernel descend from. What they do, they mostly do for our files.
+const KERNEL: u32 = 2;
+
 /// The kernel counts CPU time in hundredths of a second, whatever its clock is.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -67,8 +70,11 @@ impl Watch {
         let now = processes();
         let cpu = own(&now) - own(&self.processes);
         let whole = self.at.elapsed().as_secs_f64() * cores() as f64;
-        let foreign = (busy() - self.busy - cpu.total()) / whole;
-        let others = now.iter().filter(|(id, _)| !is_ours(**id, &now));
+        let kernel = kernel(&now) - kernel(&self.processes);
+        let foreign = (busy() - self.busy - kernel - cpu.total()) / whole;
+        let others = now
+            .iter()
+            .filter(|(id, process)| !is_ours(**id, &now) && process.parent != KERNEL);
         let since = |(id, process): (&u32, &Process)| {
             let before = self.processes.get(id).map_or(0.0, Process::total);
             (process.total() - before, process.name.clone())
@@ -152,6 +158,12 @@ fn own(all: &HashMap<u32, Process>) -> Cpu {
         }
     }
     cpu
+}
+
+/// CPU seconds of the kernel's threads.
+fn kernel(all: &HashMap<u32, Process>) -> f64 {
+    let threads = all.values().filter(|process| process.parent == KERNEL);
+    threads.map(Process::total).sum()
 }
 
 /// Whether it is this process or one that it, or another one of ours, started.

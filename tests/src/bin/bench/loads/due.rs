@@ -7,7 +7,7 @@ use anyhow::ensure;
 use super::sends::send;
 use crate::{
     Bench, database,
-    numbers::FILLED,
+    numbers::{FILLED, FILLED_STEP},
     results::Sample,
     rounds::step,
     stage::{Stage, counter, launch},
@@ -30,7 +30,7 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
                at AS sent_at, at + interval '180 days' AS expires_at, \
                at + CASE WHEN i % 2 = 0 THEN interval '7 days' ELSE interval '180 days' END AS due_at, \
                false AS is_accepted \
-             FROM (SELECT i, i * 123457 % {members} AS a, \
+             FROM (SELECT i, i * {FILLED_STEP} % {members} AS a, \
                      now() - interval '1 hour' - CASE WHEN i % 2 = 0 THEN interval '7 days' ELSE interval '180 days' END \
                        + i * interval '1 ms' AS at \
                    FROM generate_series(0::bigint, {} - 1) AS numbers(i)) AS due",
@@ -42,7 +42,7 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
         step("due sends alone", || sends(bench, "off")),
         step("due sends", || sends(bench, "on")),
     ];
-    bench.alternate(bench.args.rounds(), &steps).await
+    bench.alternate(bench.args.rounds, &steps).await
 }
 
 /// How many the worker notes a second, by its own count.

@@ -1,7 +1,13 @@
 //! Sends beside millions of invitations that are there already, and beside none.
 
 use super::sends::{send, warm};
-use crate::{Bench, database, numbers::FILLED, results::Sample, rounds::step, stage::Stage};
+use crate::{
+    Bench, database,
+    numbers::{FILLED, FILLED_STEP},
+    results::Sample,
+    rounds::step,
+    stage::Stage,
+};
 
 /// Invitations that are written in one piece.
 const PIECE: u64 = 1_000_000;
@@ -21,7 +27,7 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
                    (a + {FILLED} + 4 * (i / {members})) % {members} AS recipient, at AS sent_at, \
                    at + interval '180 days' AS expires_at, \
                    greatest(at + interval '21 days', now() + interval '1 day') AS due_at, i % 4 = 0 AS is_accepted \
-                 FROM (SELECT i, i * 123457 % {members} AS a, \
+                 FROM (SELECT i, i * {FILLED_STEP} % {members} AS a, \
                          now() - {days} * interval '1 day' + (i - {first}) * interval '1 second' AS at \
                        FROM generate_series({first}::bigint, {last}) AS numbers(i)) AS present"
             ),
@@ -38,7 +44,7 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
         step("empty send", || send(bench, empty, 256)),
         step("present send", || send(bench, full, 256)),
     ];
-    bench.alternate(bench.args.rounds(), &steps).await?;
+    bench.alternate(bench.args.rounds, &steps).await?;
     drop(steps);
     let of = |name: &str| bench.results.borrow().value(name).unwrap_or(f64::NAN);
     let to_c =

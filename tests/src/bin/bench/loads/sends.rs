@@ -15,7 +15,7 @@ use crate::{
     numbers::{Numbers, member_id},
     pgbench::Protocol,
     results::Sample,
-    rounds::{Step, step},
+    rounds::{Step, step, steps},
     stage::Stage,
     stream,
     watch::resident_mib,
@@ -35,21 +35,20 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
     let unary = |name: &'static str, in_flight: usize| -> Step<'_> {
         step(name, move || send(bench, stage, in_flight))
     };
-    let mut steps = vec![
+    let mut all = vec![
         step("A", || async { bench.plain_sends(stage, Protocol::Simple) }),
         step("A prepared", || async {
             bench.plain_sends(stage, Protocol::Prepared)
         }),
         step("B 1", || async { bench.function_sends(stage, 1) }),
-        step("B 8", || async { bench.function_sends(stage, 8) }),
-        step("B", || async { bench.best_function_sends(stage) }),
+        steps("B", || async { bench.many_function_sends(stage) }),
         step("C 1", || async { bench.bulk_sends(stage, 1) }),
         step("C 2", || async { bench.bulk_sends(stage, 2) }),
         unary("send 1", 1),
         unary("send 8", 8),
         unary("send 64", 64),
     ];
-    steps.push(crate::rounds::steps("send 256", move || async move {
+    all.push(steps("send 256", move || async move {
         let sending = send(bench, stage, 256);
         let resident = async {
             tokio::time::sleep(bench.args.length() / 2).await;
@@ -61,12 +60,12 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
             ("invitations MiB at 256", Sample::of(resident)),
         ])
     }));
-    steps.push(step("stream", || {
+    all.push(step("stream", || {
         stream::run(&stage.clients, &stage.numbers, STREAMED, bench.args.length())
     }));
-    steps.push(step("skewed", || skewed(bench, stage)));
-    bench.alternate(bench.args.rounds(), &steps).await?;
-    drop(steps);
+    all.push(step("skewed", || skewed(bench, stage)));
+    bench.alternate(bench.args.rounds, &all).await?;
+    drop(all);
     bench.check_books("sends", &stage.database)
 }
 

@@ -11,11 +11,15 @@ WITH numbers AS (
     SELECT wanted.*, least(inviter, recipient) AS lo, greatest(inviter, recipient) AS hi, m.version, m.sends,
         m.lifetime_sends, m.outstanding
     FROM wanted
-    LEFT JOIN request q ON q.request_id = wanted.request_id AND q.client = 'pgbench'
-    LEFT JOIN member t ON t.member_id = recipient
-    LEFT JOIN account m ON m.member_id = inviter
-    LEFT JOIN pair x ON x.lo = least(inviter, recipient) AND x.hi = greatest(inviter, recipient)
-    WHERE q.request_id IS NULL AND t.invitation_policy = 1 AND NOT m.erased AND x.lo IS NULL
+    -- OFFSET 0 keeps each a look-up by its key, however small the tables were when this was planned.
+    CROSS JOIN LATERAL (SELECT version, sends, lifetime_sends, outstanding, erased FROM account
+        WHERE member_id = inviter OFFSET 0) AS m
+    CROSS JOIN LATERAL (SELECT invitation_policy FROM member WHERE member_id = recipient OFFSET 0) AS t
+    LEFT JOIN LATERAL (SELECT outcome FROM request
+        WHERE request.request_id = wanted.request_id AND client = 'pgbench' OFFSET 0) AS q ON true
+    LEFT JOIN LATERAL (SELECT version FROM pair
+        WHERE lo = least(inviter, recipient) AND hi = greatest(inviter, recipient) OFFSET 0) AS x ON true
+    WHERE q.outcome IS NULL AND x.version IS NULL AND t.invitation_policy = 1 AND NOT m.erased
         AND m.lifetime_sends < 1000000 AND m.outstanding < 1000000
     ORDER BY inviter
 ), a AS (
