@@ -46,10 +46,10 @@ where
 }
 
 impl Bench {
-    /// Runs all steps in so many rounds and keeps what they measured. A step during which others had more of the machine
+    /// Runs all steps in rounds and keeps what they measured. A step during which others had more of the machine
     /// than is allowed is made again, whatever it measured; its last try counts.
-    pub(crate) async fn alternate(&self, rounds: usize, steps: &[Step<'_>]) -> anyhow::Result<()> {
-        for round in 0..rounds {
+    pub(crate) async fn alternate(&self, steps: &[Step<'_>]) -> anyhow::Result<()> {
+        for round in 0..self.args.rounds {
             let mut order: Vec<&Step> = steps.iter().collect();
             if round % 2 == 1 {
                 order.reverse();

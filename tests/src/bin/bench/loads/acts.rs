@@ -59,7 +59,7 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
             }),
         ]);
     }
-    bench.alternate(bench.args.rounds, &all).await?;
+    bench.alternate(&all).await?;
     drop(all);
     bench.check_books("acts", &stage.database)
 }

@@ -58,7 +58,7 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
             delivering.delivered(bench.args.chain(), counts)
         }),
     ];
-    bench.alternate(bench.args.rounds, &all).await?;
+    bench.alternate(&all).await?;
     drop(all);
     for chain in [queueing, delivering] {
         chain.outbox_is_empty().await?;

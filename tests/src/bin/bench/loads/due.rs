@@ -42,7 +42,7 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
         step("due sends alone", || sends(bench, "off")),
         step("due sends", || sends(bench, "on")),
     ];
-    bench.alternate(bench.args.rounds, &steps).await
+    bench.alternate(&steps).await
 }
 
 /// How many the worker notes a second, by its own count.

@@ -43,7 +43,7 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
         step("inbox select", || async { bench.inbox_selects(stage, INBOXES) }),
         step("inbox", || pages(bench, stage)),
     ];
-    bench.alternate(bench.args.rounds, &steps).await?;
+    bench.alternate(&steps).await?;
     drop(steps);
     bench.check_books("inbox", &stage.database)
 }

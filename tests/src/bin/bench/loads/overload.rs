@@ -32,7 +32,7 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
         step("overload peak", || send(bench, stage, 256)),
         steps("overload", move || overload(bench, stage, crowd)),
     ];
-    bench.alternate(bench.args.rounds, &all).await?;
+    bench.alternate(&all).await?;
     drop(all);
     bench.check_books("overload", &stage.database)
 }

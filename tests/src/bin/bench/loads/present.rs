@@ -44,7 +44,7 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
         step("empty send", || send(bench, empty, 256)),
         step("present send", || send(bench, full, 256)),
     ];
-    bench.alternate(bench.args.rounds, &steps).await?;
+    bench.alternate(&steps).await?;
     drop(steps);
     let of = |name: &str| bench.results.borrow().value(name).unwrap_or(f64::NAN);
     let to_c =

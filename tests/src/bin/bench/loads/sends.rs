@@ -64,7 +64,7 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
         stream::run(&stage.clients, &stage.numbers, STREAMED, bench.args.length())
     }));
     all.push(step("skewed", || skewed(bench, stage)));
-    bench.alternate(bench.args.rounds, &all).await?;
+    bench.alternate(&all).await?;
     drop(all);
     bench.check_books("sends", &stage.database)
 }

@@ -29,7 +29,7 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
         step("one process", || send(bench, one, 256)),
         step("two processes", || send(bench, two, 256)),
     ];
-    bench.alternate(bench.args.rounds, &steps).await?;
+    bench.alternate(&steps).await?;
     drop(steps);
     let errors = bench
         .results
