@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod clients;
 pub mod cluster;
+pub mod counting_sink;
 pub mod cut;
 pub mod deliveries;
 pub mod dev_run;

@@ -55,43 +55,46 @@ pub async fn two_services(hint: &str, flags: &[(&str, &str)]) -> (Local, [Servic
     (local, services)
 }
 
-/// What is counted beside the books is what the books hold, and both books and the pairs tell one story.
+/// Counts of what must not be: what is counted beside the books is what the books hold, and both books and the pairs tell
+/// one story.
+pub const DISAGREEMENTS: [(&str, &str); 6] = [
+    (
+        "accounts whose invitations that wait are counted wrong",
+        "SELECT count(*) FROM account a WHERE outstanding <> \
+         (SELECT count(*) FROM sent s WHERE s.inviter_id = a.member_id AND s.lifecycle = 1)",
+    ),
+    (
+        "accounts whose connections are counted wrong",
+        "SELECT count(*) FROM account a WHERE connections <> \
+         (SELECT count(*) FROM connection c WHERE c.member_id = a.member_id)",
+    ),
+    (
+        "invitations that stand otherwise in the other book",
+        "SELECT count(*) FROM sent s FULL JOIN received r USING (id) \
+         WHERE s.lifecycle IS DISTINCT FROM r.lifecycle OR s.expires_at <> r.expires_at \
+         OR s.closed_at IS DISTINCT FROM r.closed_at",
+    ),
+    (
+        "pairs whose open invitation is not the one that waits",
+        "SELECT count(*) FROM pair p FULL JOIN (SELECT * FROM sent WHERE lifecycle = 1) s ON s.id = p.open_id \
+         WHERE (p.open_id IS NULL) <> (s.id IS NULL) AND (p.open_id IS NOT NULL OR p.lo IS NULL)",
+    ),
+    (
+        "pairs that are connected on one side, or in one table",
+        "SELECT count(*) FROM pair p WHERE (connected_at IS NULL) = \
+         (2 = (SELECT count(*) FROM connection c WHERE (c.member_id, c.other_id) IN ((lo, hi), (hi, lo))))",
+    ),
+    (
+        "transitions of a pair that share a place in its order",
+        "SELECT count(*) FROM (SELECT FROM outbox \
+         GROUP BY least(inviter_id, recipient_id), greatest(inviter_id, recipient_id), pair_version \
+         HAVING count(*) > 1) AS doubled",
+    ),
+];
+
+/// Checks that none of [`DISAGREEMENTS`] is there.
 pub fn assert_books_agree(local: &Local) {
-    let disagreements = [
-        (
-            "accounts whose invitations that wait are counted wrong",
-            "SELECT count(*) FROM account a WHERE outstanding <> \
-             (SELECT count(*) FROM sent s WHERE s.inviter_id = a.member_id AND s.lifecycle = 1)",
-        ),
-        (
-            "accounts whose connections are counted wrong",
-            "SELECT count(*) FROM account a WHERE connections <> \
-             (SELECT count(*) FROM connection c WHERE c.member_id = a.member_id)",
-        ),
-        (
-            "invitations that stand otherwise in the other book",
-            "SELECT count(*) FROM sent s FULL JOIN received r USING (id) \
-             WHERE s.lifecycle IS DISTINCT FROM r.lifecycle OR s.expires_at <> r.expires_at \
-             OR s.closed_at IS DISTINCT FROM r.closed_at",
-        ),
-        (
-            "pairs whose open invitation is not the one that waits",
-            "SELECT count(*) FROM pair p FULL JOIN (SELECT * FROM sent WHERE lifecycle = 1) s ON s.id = p.open_id \
-             WHERE (p.open_id IS NULL) <> (s.id IS NULL) AND (p.open_id IS NOT NULL OR p.lo IS NULL)",
-        ),
-        (
-            "pairs that are connected on one side, or in one table",
-            "SELECT count(*) FROM pair p WHERE (connected_at IS NULL) = \
-             (2 = (SELECT count(*) FROM connection c WHERE (c.member_id, c.other_id) IN ((lo, hi), (hi, lo))))",
-        ),
-        (
-            "transitions of a pair that share a place in its order",
-            "SELECT count(*) FROM (SELECT FROM outbox \
-             GROUP BY least(inviter_id, recipient_id), greatest(inviter_id, recipient_id), pair_version \
-             HAVING count(*) > 1) AS doubled",
-        ),
-    ];
-    for (what, query) in disagreements {
+    for (what, query) in DISAGREEMENTS {
         assert_eq!(local.count(query), 0, "{what}");
     }
 }

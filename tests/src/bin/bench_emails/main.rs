@@ -5,7 +5,6 @@
 //! mean something.
 
 mod limit;
-mod sink;
 
 use std::{
     net::SocketAddr,
@@ -28,12 +27,11 @@ use shell::clock::{self, Clock};
 use tests::{
     clients::id,
     cluster::{Cluster, TestDatabase},
+    counting_sink::{self, Counts},
     processes::Launch,
     system::LINK_KEY,
 };
 use tonic::transport::{Channel, Endpoint};
-
-use self::sink::Counts;
 
 /// Connections of the load generator.
 const CHANNELS: usize = 2;
@@ -69,7 +67,7 @@ async fn main() -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
     let cluster = Cluster::persistent(&directory.path().join("postgres"))?;
     let (database, bare) = (cluster.database("bench")?, cluster.database("bare")?);
-    let (smtp, counts) = sink::start().await?;
+    let (smtp, counts) = counting_sink::start().await?;
     let service = launch(&bare, smtp, directory.path(), &args).start().await;
     drop(service);
     let service = launch(&database, smtp, directory.path(), &args).start().await;

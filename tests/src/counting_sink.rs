@@ -17,7 +17,7 @@ use tokio::{
 
 /// What it counted.
 #[derive(Default)]
-pub(crate) struct Counts {
+pub struct Counts {
     taken: AtomicU64,
     /// When an email to the reader of this number was taken; kept only while somebody asks for it.
     times: Mutex<Option<Vec<(u64, Instant)>>>,
@@ -25,17 +25,17 @@ pub(crate) struct Counts {
 
 impl Counts {
     /// Emails that were taken so far.
-    pub(crate) fn taken(&self) -> u64 {
+    pub fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
 
     /// Notes from now on when each email is taken.
-    pub(crate) fn note_times(&self) {
+    pub fn note_times(&self) {
         *self.lock() = Some(Vec::new());
     }
 
     /// When emails were taken since [`Counts::note_times`], with the number that begins each reader's address.
-    pub(crate) fn times(&self) -> Vec<(u64, Instant)> {
+    pub fn times(&self) -> Vec<(u64, Instant)> {
         self.lock().take().unwrap_or_default()
     }
 
@@ -52,7 +52,7 @@ impl Counts {
 }
 
 /// Serves on a free port of loopback until the program ends.
-pub(crate) async fn start() -> io::Result<(SocketAddr, Arc<Counts>)> {
+pub async fn start() -> io::Result<(SocketAddr, Arc<Counts>)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let (addr, counts) = (listener.local_addr()?, Arc::new(Counts::default()));
     let counted = counts.clone();

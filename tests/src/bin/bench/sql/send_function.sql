@@ -1,0 +1,1 @@
+SELECT bench_send(:k, :a, :b);

@@ -1,0 +1,12 @@
+BEGIN;
+SELECT fingerprint, outcome, subject, decided_at, until, snapshot FROM request WHERE request_id = bench_request(:k) AND client = 'pgbench';
+SELECT member_id, invitation_policy, email FROM member WHERE member_id = bench_member(:b);
+SELECT version, erased, sends, lifetime_sends, granted, outstanding, connections, strikes, ladder_step, restriction, restricted_until FROM account WHERE member_id = bench_member(:a) FOR UPDATE;
+SELECT version, connected_at, open_id, open_from_lo, open_until, lo_sends, lo_barred, lo_struck_at, lo_email_required, hi_sends, hi_barred, hi_struck_at, hi_email_required FROM pair WHERE lo = least(bench_member(:a), bench_member(:b)) AND hi = greatest(bench_member(:a), bench_member(:b)) FOR UPDATE;
+UPDATE account SET version = version + 1, sends = sends || bench_time(now()), lifetime_sends = lifetime_sends + 1, outstanding = outstanding + 1 WHERE member_id = bench_member(:a);
+INSERT INTO pair (lo, hi, version, open_id, open_from_lo, open_until, lo_sends, hi_sends) VALUES (least(bench_member(:a), bench_member(:b)), greatest(bench_member(:a), bench_member(:b)), 1, bench_invitation(1700000000000 + :k, :k), bench_member(:a) < bench_member(:b), now() + interval '180 days', CASE WHEN bench_member(:a) < bench_member(:b) THEN bench_time(now()) ELSE '' END, CASE WHEN bench_member(:a) < bench_member(:b) THEN '' ELSE bench_time(now()) END);
+INSERT INTO sent (inviter_id, id, recipient_id, note, lifecycle, sent_at, expires_at) VALUES (bench_member(:a), bench_invitation(1700000000000 + :k, :k), bench_member(:b), '', 1, now(), now() + interval '180 days');
+INSERT INTO received (recipient_id, id, inviter_id, note, lifecycle, folder, sequence, sent_at, expires_at, emailed_at, reminders, reminders_left, due_at) VALUES (bench_member(:b), bench_invitation(1700000000000 + :k, :k), bench_member(:a), '', 1, 1, 1, now(), now() + interval '180 days', now(), true, 2, now() + interval '7 days');
+INSERT INTO outbox (lane, invitation_id, sequence, event, inviter_id, recipient_id, text, pair_version, happened_at, due_at, unfed) VALUES (bench_lane(bench_member(:a), bench_member(:b)), bench_invitation(1700000000000 + :k, :k), 1, 1, bench_member(:a), bench_member(:b), '', 1, now(), now(), true);
+INSERT INTO request (request_id, client, fingerprint, outcome, subject, decided_at, until) VALUES (bench_request(:k), 'pgbench', '\x00112233445566778899aabbccddeeff', 1, bench_invitation(1700000000000 + :k, :k), now(), now() + interval '180 days');
+COMMIT;
