@@ -222,10 +222,12 @@ async fn a_process_that_is_stopped_past_its_leases_ends_nothing_that_another_too
 /// Ends up to three of the server's other connections.
 fn terminate_some(database: &TestDatabase) {
     let statement = "SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity \
-        WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY random() LIMIT 3) AS some";
+        WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY random() LIMIT 3) AS others";
     // There may be no place for us.
     if let Ok(mut connection) = PgConnection::establish(&database.url) {
-        drop(connection.batch_execute(statement));
+        connection
+            .batch_execute(statement)
+            .expect("the server ends connections");
     }
 }
 

@@ -1,6 +1,9 @@
 //! What operators rely on: a shutdown that ends, logs without personal data, migrations that go back, clear refusals.
 
-use std::{process::Command, time::Duration};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use diesel::{Connection, PgConnection, RunQueryDsl, connection::SimpleConnection, sql_query};
 use proto::invitations::v1::{Member, SendInvitationRequest};
@@ -15,6 +18,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tonic::Code;
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn invitations(hint: &str, directory: &std::path::Path) -> Launch {
     Launch::new("invitations-svc", directory)
@@ -103,6 +108,28 @@ async fn until_somebody_waits_for_a_lock(url: &str) {
         "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while sql_query(waiting).execute(&mut connection).expect("asked") == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_notify_svc_is_counted() {
+    let mut system = System::start("waiting").await;
+    system.notify.kill();
+    let clients = system.clients();
+    let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
+    clients.invite(&ada, &ben).await;
+    for line in ["outbox_waiting 1", "feed_waiting 0"] {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let page = http::get(&system.invitations.page("/metrics"))
+                .await
+                .expect("served");
+            if page.body.lines().any(|found| found == line) {
+                break;
+            }
+            assert!(Instant::now() < end, "{line}:\n{}", page.body);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 }
 

@@ -149,7 +149,7 @@ impl QueryFragment<Pg> for Waiting<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("SELECT count(*) FROM (SELECT 1 FROM outbox WHERE due_at IS NOT NULL LIMIT ");
         out.push_bind_param::<BigInt, _>(self.0)?;
-        out.push_sql(") AS some");
+        out.push_sql(") AS counted");
         Ok(())
     }
 }

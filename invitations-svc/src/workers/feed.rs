@@ -158,8 +158,9 @@ impl Sequencer {
 
     /// Says how many transitions wait.
     async fn measure(&self) {
-        if let Ok(waiting) = self.database.run(within(CALL), feed::waiting).await {
-            metrics::gauge!("feed_waiting").set(waiting as f64);
+        match self.database.run(within(CALL), feed::waiting).await {
+            Ok(waiting) => metrics::gauge!("feed_waiting").set(waiting as f64),
+            Err(error) => tracing::warn!(%error, "cannot count what waits; feed_waiting stands as it was"),
         }
     }
 }

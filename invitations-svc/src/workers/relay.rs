@@ -104,8 +104,9 @@ impl Relay {
 
     /// Says how many transitions wait.
     async fn measure(&self) {
-        if let Ok(waiting) = self.database.run(within(CALL), outbox::waiting).await {
-            metrics::gauge!("outbox_waiting").set(waiting as f64);
+        match self.database.run(within(CALL), outbox::waiting).await {
+            Ok(waiting) => metrics::gauge!("outbox_waiting").set(waiting as f64),
+            Err(error) => tracing::warn!(%error, "cannot count what waits; outbox_waiting stands as it was"),
         }
     }
 

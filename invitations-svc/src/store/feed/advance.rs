@@ -184,7 +184,7 @@ impl QueryFragment<Pg> for Waiting<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("SELECT count(*) FROM (SELECT FROM outbox WHERE unfed LIMIT ");
         out.push_bind_param::<BigInt, _>(self.counted)?;
-        out.push_sql(") AS some");
+        out.push_sql(") AS counted");
         Ok(())
     }
 }
