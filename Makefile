@@ -55,6 +55,10 @@ emails: ## Write every email in every language into target/emails and say which 
 docs: ## Write docs/transitions.md anew from the rules
 	UPDATE_DOCS=1 cargo test -p invitations-svc --locked --test transitions
 
+.PHONY: plans
+plans: build ## Write docs/plans.md anew: by which plans Postgres executes the hot statements
+	UPDATE_DOCS=1 cargo test -p tests --locked --test plans
+
 .PHONY: tools
 tools: ## Install what check and smoke need into target/tools (npm, cargo, go)
 	command -v buf >/dev/null || npm install --no-audit --no-fund --prefix "$(TOOLS)" @bufbuild/buf@1.75.0
