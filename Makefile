@@ -62,6 +62,14 @@ emails: ## Write every email in every language into target/emails and say which 
 docs: ## Write docs/transitions.md anew from the rules
 	UPDATE_DOCS=1 cargo test -p invitations-svc --locked --test transitions
 
+.PHONY: plans
+plans: build ## Write docs/plans.md anew: by which plans Postgres executes the hot statements
+	UPDATE_DOCS=1 cargo test -p tests --locked --test plans
+
+.PHONY: wal
+wal: build ## Print what a send and an email write into the log of Postgres, by table and index
+	@exec "$${CARGO_TARGET_DIR:-target}/debug/wal"
+
 .PHONY: tools
 tools: ## Install what check and smoke need into target/tools (npm, cargo, go)
 	command -v buf >/dev/null || npm install --no-audit --no-fund --prefix "$(TOOLS)" @bufbuild/buf@1.75.0

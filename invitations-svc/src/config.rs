@@ -19,6 +19,7 @@ use crate::{
     grpc::Limits,
     ledger::LedgerArgs,
     links::UrlTemplate,
+    pages::PageArgs,
     web::AcceptButton,
     workers::{feed::FeedSwitch, relay::RelaySwitch, timers::TimersSwitch},
 };
@@ -103,6 +104,8 @@ pub struct Config {
     #[command(flatten)]
     pub ledger: LedgerArgs,
     #[command(flatten)]
+    pub pages: PageArgs,
+    #[command(flatten)]
     pub listen: ListenArgs,
     #[command(flatten)]
     pub log: LogArgs,
@@ -116,6 +119,8 @@ pub struct Checked {
     pub keys: Keyring,
     /// The committers' `SET`s.
     pub session: Vec<(String, String)>,
+    /// Those of the connections that read pages. A page waits for a lock as long as its caller does.
+    pub page_session: Vec<(String, String)>,
     /// The numbers to judge by.
     pub policy: Policy,
     /// The numbers that the wire is held to.
@@ -142,23 +147,30 @@ impl Config {
             .expose_secret()
             .parse()
             .map_err(|wrong| format!("--link-keys {wrong}"));
-        let session = self.ledger.session();
+        let session = postgres::session("--commit-session", &self.ledger.commit_session);
+        let page_session = postgres::session("--page-session", &self.pages.page_session);
         let policy = self.policy.policy();
         note(policy.as_ref().map(|_| ()).map_err(Clone::clone));
         note(identities.as_ref().map(|_| ()).map_err(Clone::clone));
         note(keys.as_ref().map(|_: &Keyring| ()).map_err(Clone::clone));
         note(session.as_ref().map(|_| ()).map_err(Clone::clone));
-        match (identities, keys, session, policy) {
-            (Ok(identities), Ok(keys), Ok(mut session), Ok(policy)) if wrong.is_empty() => {
-                session.push((
-                    "statement_timeout".to_owned(),
-                    self.database.statement_timeout_ms.to_string(),
-                ));
+        note(page_session.as_ref().map(|_| ()).map_err(Clone::clone));
+        match (identities, keys, session, page_session, policy) {
+            (Ok(identities), Ok(keys), Ok(mut session), Ok(mut page_session), Ok(policy))
+                if wrong.is_empty() =>
+            {
+                for session in [&mut session, &mut page_session] {
+                    session.push((
+                        "statement_timeout".to_owned(),
+                        self.database.statement_timeout_ms.to_string(),
+                    ));
+                }
                 session.push(("lock_timeout".to_owned(), LOCK_TIMEOUT_MS.to_owned()));
                 Ok(Checked {
                     identities,
                     keys,
                     session,
+                    page_session,
                     policy,
                     limits: self.policy.limits(Duration::from_millis(self.listen.max_call_ms)),
                 })
@@ -211,13 +223,16 @@ mod tests {
             "nonsense",
             "--commit-session",
             "jit",
+            "--page-session",
+            "=off",
         ]);
-        let wrong = config.check().err().expect("four are wrong");
+        let wrong = config.check().err().expect("five are wrong");
         for flag in [
             "--tokens-file",
             "--public-url",
             "--notify-url",
             "--commit-session",
+            "--page-session",
         ] {
             assert!(wrong.contains(flag), "{flag} in {wrong}");
         }

@@ -22,7 +22,16 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::{Routes, RoutesBuilder};
 
 pub use self::feed::Follow;
-use crate::{domain::policy::Policy, ledger::Ledger, workers::erasure::Eraser};
+use crate::{
+    domain::{
+        invitation::{Listed, Sent},
+        policy::Policy,
+    },
+    ledger::Ledger,
+    pages::Pages,
+    store::pages::{ReceivedPage, SentPage},
+    workers::erasure::Eraser,
+};
 
 /// Domain of every error (google.rpc.ErrorInfo).
 pub const DOMAIN: &str = "invitations.v1";
@@ -103,6 +112,10 @@ pub struct Rooms {
     pub ledger: Ledger,
     /// Answers reads.
     pub database: Database,
+    /// Reads pages of the inviters' books.
+    pub sent_pages: Pages<SentPage, Sent>,
+    /// Reads pages of the recipients' books.
+    pub received_pages: Pages<ReceivedPage, Listed>,
     /// Tells the time.
     pub clock: Clock,
     /// Signs page tokens and accept links, seals cursors.

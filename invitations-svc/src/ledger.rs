@@ -43,23 +43,6 @@ pub struct LedgerArgs {
     pub commit_session: String,
 }
 
-impl LedgerArgs {
-    /// The settings as pairs. The error says what is wrong.
-    pub fn session(&self) -> Result<Vec<(String, String)>, String> {
-        let pair = |text: &str| match text.split_once('=') {
-            Some((name, value)) if !name.trim().is_empty() => {
-                Ok((name.trim().to_owned(), value.trim().to_owned()))
-            }
-            _ => Err(format!("--commit-session: `{text}` must be name=value")),
-        };
-        self.commit_session
-            .split(',')
-            .filter(|part| !part.trim().is_empty())
-            .map(pair)
-            .collect()
-    }
-}
-
 /// Why a command got no decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {

@@ -5,6 +5,7 @@ pub mod domain;
 pub mod grpc;
 pub mod ledger;
 pub mod links;
+pub mod pages;
 pub mod store;
 pub mod web;
 mod words;
@@ -64,6 +65,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         identities,
         keys,
         session,
+        page_session,
         policy,
         limits,
     } = checked;
@@ -81,6 +83,17 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
             wakes: wakes.clone(),
             feeds: config.feed != FeedSwitch::Off,
         },
+    );
+
+    // Pages are found by keys, too.
+    let page_connections = 2 * config.pages.page_readers;
+    let page_pool = postgres::pool(&config.database.database_url, page_connections, page_session);
+    let sent_pages = pages::start("sent-pages", &config.pages, &page_pool, store::pages::sent_pages);
+    let received_pages = pages::start(
+        "received-pages",
+        &config.pages,
+        &page_pool,
+        store::pages::received_pages,
     );
 
     let readiness = Readiness::new();
@@ -118,6 +131,8 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     let rooms = Rooms {
         ledger: ledger.clone(),
         database: database.clone(),
+        sent_pages,
+        received_pages,
         clock: clock.clone(),
         keys: keys.clone(),
         policy: policy.clone(),

@@ -14,6 +14,7 @@ pub mod feed;
 pub mod lock;
 pub mod members;
 pub mod outbox;
+pub mod pages;
 mod prepared;
 pub mod retention;
 mod schema;
@@ -28,3 +29,8 @@ pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 /// cached while a table was empty must not come back as a sequential scan.
 pub const LEDGER_SETTINGS: &str = "plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_hashjoin=off,\
                                    enable_mergejoin=off,jit=off";
+
+/// What the connections that read pages are set to: as the ledger's, and a page is read along its key, however few
+/// invitations its member seems to have. A bitmap would take all of them to show the newest.
+pub const PAGE_SETTINGS: &str = "plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_hashjoin=off,\
+                                 enable_mergejoin=off,enable_bitmapscan=off,jit=off";

@@ -74,7 +74,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
 
     let readiness = Readiness::new();
     let max_duration = Duration::from_millis(config.listen.max_call_ms);
-    let database = Database::new(&config.database);
+    let database = pool(&config, config.database.database_connections, None);
     let web = Web {
         database: database.clone(),
         clock: clock.clone(),
@@ -127,7 +127,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         max_duration,
     });
 
-    let workers_database = workers_pool(&config, WORKER_CONNECTIONS, None);
+    let workers_database = pool(&config, WORKER_CONNECTIONS, None);
     let chores = Chores {
         bounces: bounces.map(|folder| Bounces {
             database: workers_database.clone(),
@@ -143,7 +143,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     let patience = Duration::from_millis(config.listen.shutdown_ms);
     let duty = Duty {
         database: workers_database,
-        claims: workers_pool(&config, CLAIM_CONNECTIONS, Some(store::UNHURRIED)),
+        claims: pool(&config, CLAIM_CONNECTIONS, Some(store::UNHURRIED)),
         clock,
         transport,
         head,
@@ -191,9 +191,9 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     Ok(Serving { grpc, http, done })
 }
 
-fn workers_pool(config: &Config, size: u32, more: Option<(&str, &str)>) -> Database {
+fn pool(config: &Config, size: u32, more: Option<(&str, &str)>) -> Database {
     let timeout = config.database.statement_timeout_ms.to_string();
-    let settings = store::WORKER_SETTINGS.into_iter().chain(more);
+    let settings = store::SETTINGS.into_iter().chain(more);
     let settings = settings.chain([("statement_timeout", timeout.as_str())]);
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
     Database::with_session(&config.database, size, settings.collect())

@@ -39,9 +39,9 @@ pub(crate) use self::{
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 
-/// `SET`s of the workers' connections. Their statements name few rows by key, and a plan that was made while a table was
-/// empty must not stay when it is not.
-pub(crate) const WORKER_SETTINGS: [(&str, &str); 5] = [
+/// `SET`s of all connections. Their statements name few rows by key, and a plan that was made while a table was empty must
+/// not stay when it is not.
+pub(crate) const SETTINGS: [(&str, &str); 5] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),

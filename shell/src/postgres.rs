@@ -118,6 +118,20 @@ fn after_scheme(url: &str) -> Option<&str> {
 /// `SET`s that a pool's connections begin with: name and value.
 pub type SessionSettings = Vec<(String, String)>;
 
+/// Reads `SET`s as `flag` gives them, name=value separated by commas. The error says what is wrong.
+pub fn session(flag: &str, text: &str) -> Result<SessionSettings, String> {
+    let pair = |text: &str| match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err(format!("{flag}: `{text}` must be name=value")),
+    };
+    text.split(',')
+        .filter(|part| !part.trim().is_empty())
+        .map(pair)
+        .collect()
+}
+
 /// A pool whose connections are opened when they are needed, so that a service starts without its database.
 pub fn pool(url: &SecretString, size: u32, settings: SessionSettings) -> Pool {
     r2d2::Pool::builder()

@@ -22,6 +22,7 @@ pub mod ports;
 pub mod preferences;
 pub mod processes;
 pub mod races;
+pub mod server_log;
 pub mod smtp_sink;
 pub mod system;
 pub mod transcript;

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// What a room never mentions, in code. Words are matched whole.
-const ROOMS: [(&str, &[&str]); 6] = [
+const ROOMS: [(&str, &[&str]); 7] = [
     (
         "domain",
         &[
@@ -14,6 +14,7 @@ const ROOMS: [(&str, &[&str]); 6] = [
         ],
     ),
     ("ledger", &["tonic", "proto"]),
+    ("pages", &["tonic", "proto"]),
     ("store", &["tonic", "proto"]),
     ("grpc", &["diesel", "schema"]),
     ("web", &["diesel", "schema"]),

@@ -70,6 +70,25 @@ pub struct Received {
     pub due_at: Option<Timestamp>,
 }
 
+/// An open invitation in one of a recipient's folders, as much of it as a list shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The invitation.
+    pub id: Uuid,
+    /// Who invites.
+    pub inviter_id: Uuid,
+    /// The inviter's text.
+    pub note: String,
+    /// Counts the transitions, from 1.
+    pub sequence: i64,
+    /// The last send that reached the recipient.
+    pub sent_at: Timestamp,
+    /// When it stops being open.
+    pub expires_at: Timestamp,
+    /// How many replies there are.
+    pub replies: usize,
+}
+
 /// A row of the inviter's book. It has no field that could carry a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {

@@ -9,6 +9,7 @@ use super::DOMAIN;
 use crate::{
     domain::{refusal::Refusal, transition::Answer},
     ledger::{Decided, LedgerError},
+    pages::PageError,
 };
 
 /// The code and the stable reason of a refusal.
@@ -50,12 +51,7 @@ pub(super) fn answer(decided: Decided) -> Result<Answer, Status> {
 
 pub(super) fn undecided(error: LedgerError) -> Status {
     match error {
-        LedgerError::Overloaded => retry(
-            DOMAIN,
-            "OVERLOADED",
-            &error.to_string(),
-            Duration::from_millis(200),
-        ),
+        LedgerError::Overloaded => overloaded(&error.to_string()),
         LedgerError::Unavailable => unavailable(DOMAIN),
         LedgerError::Unknown => retry(
             DOMAIN,
@@ -66,6 +62,19 @@ pub(super) fn undecided(error: LedgerError) -> Status {
         LedgerError::Late => deadline_exceeded(DOMAIN),
         LedgerError::Refused => internal(DOMAIN),
     }
+}
+
+pub(super) fn unread(error: PageError) -> Status {
+    match error {
+        PageError::Overloaded => overloaded(&error.to_string()),
+        PageError::Unavailable => unavailable(DOMAIN),
+        PageError::Late => deadline_exceeded(DOMAIN),
+        PageError::Failed => internal(DOMAIN),
+    }
+}
+
+fn overloaded(message: &str) -> Status {
+    retry(DOMAIN, "OVERLOADED", message, Duration::from_millis(200))
 }
 
 /// A command of one kind got the answer of another: a bug of ours.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     domain::{
         ids::created_at,
-        invitation::{Received, ReceivedState, Sent, SentState},
+        invitation::{Folder, Listed, Received, ReceivedState, Sent, SentState},
         member::{InvitationPolicy, Member},
         transition::Reply,
     },
@@ -62,14 +62,38 @@ pub(super) fn received(row: &Received, now: Timestamp) -> Option<pb::ReceivedInv
         send_time: Some(to_proto(row.sent_at)),
         expire_time: Some(to_proto(row.expires_at)),
         accept_time: accepted_at.map(to_proto),
-        etag: etag(row),
+        etag: etag(row.sequence),
         reply_count: i32::try_from(row.replies).unwrap_or(i32::MAX),
     })
 }
 
+/// As the recipient sees those in `folder`; none where it is not theirs to see.
+pub(super) fn listed(rows: Vec<Listed>, recipient_id: Uuid, folder: Folder) -> Vec<pb::ReceivedInvitation> {
+    let state = match folder {
+        Folder::Inbox => pb::ReceivedState::Pending,
+        Folder::Archived => pb::ReceivedState::Ignored,
+        Folder::Declined => pb::ReceivedState::Declined,
+        Folder::Barred => return Vec::new(),
+    };
+    let recipient_id = recipient_id.to_string();
+    let shown = rows.into_iter().map(|row| pb::ReceivedInvitation {
+        invitation_id: row.id.to_string(),
+        inviter_id: row.inviter_id.to_string(),
+        recipient_id: recipient_id.clone(),
+        note: row.note,
+        state: state.into(),
+        send_time: Some(to_proto(row.sent_at)),
+        expire_time: Some(to_proto(row.expires_at)),
+        accept_time: None,
+        etag: etag(row.sequence),
+        reply_count: i32::try_from(row.replies).unwrap_or(i32::MAX),
+    });
+    shown.collect()
+}
+
 /// Tells one state of a received invitation from another.
-fn etag(row: &Received) -> String {
-    format!("v{}", row.sequence)
+fn etag(sequence: i64) -> String {
+    format!("v{sequence}")
 }
 
 /// The sequence number that an etag stands for; none where it is none of ours.

@@ -4,15 +4,14 @@ use diesel::{
     BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgConnection, QueryDsl, QueryResult,
     RunQueryDsl,
 };
-use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
-    codec::{Time, folder, folder_code, lifecycle, lifecycle_code, read_count, time},
+    codec::{Time, folder, lifecycle, read_count},
     schema::{received, reply, sent},
 };
 use crate::domain::{
-    invitation::{Folder, Lifecycle, Received, Sent},
+    invitation::{Received, Sent},
     transition::Reply,
 };
 
@@ -41,22 +40,6 @@ pub fn sent(connection: &mut PgConnection, inviter_id: Uuid, id: Uuid) -> QueryR
     row.map(read_sent).transpose()
 }
 
-/// Up to `limit` invitations of the inviter's book, newest first, those before `before` only; none that vanished.
-pub fn sent_page(
-    connection: &mut PgConnection,
-    inviter_id: Uuid,
-    before: Uuid,
-    limit: i64,
-) -> QueryResult<Vec<Sent>> {
-    let rows = sent::table
-        .filter(sent::inviter_id.eq(inviter_id).and(sent::id.lt(before)))
-        .filter(sent::lifecycle.ne(lifecycle_code(Lifecycle::Void)))
-        .order(sent::id.desc())
-        .limit(limit)
-        .load(connection)?;
-    rows.into_iter().map(read_sent).collect()
-}
-
 /// One invitation of the recipient's book.
 pub fn received(
     connection: &mut PgConnection,
@@ -68,32 +51,6 @@ pub fn received(
         .first(connection)
         .optional()?;
     row.map(read_received).transpose()
-}
-
-/// Up to `limit` open invitations in one folder of the recipient's book, newest first, those before `before` only.
-pub fn received_page(
-    connection: &mut PgConnection,
-    recipient_id: Uuid,
-    folder: Folder,
-    now: Timestamp,
-    before: Uuid,
-    limit: i64,
-) -> QueryResult<Vec<Received>> {
-    let open = received::lifecycle
-        .eq(lifecycle_code(Lifecycle::Pending))
-        .and(received::folder.eq(folder_code(folder)))
-        .and(received::expires_at.gt(time(now)));
-    let rows = received::table
-        .filter(
-            received::recipient_id
-                .eq(recipient_id)
-                .and(received::id.lt(before)),
-        )
-        .filter(open)
-        .order(received::id.desc())
-        .limit(limit)
-        .load(connection)?;
-    rows.into_iter().map(read_received).collect()
 }
 
 pub(super) fn read_sent(row: SentRow) -> QueryResult<Sent> {

@@ -101,16 +101,16 @@ prepared!(
 
 impl QueryFragment<Pg> for Summaries<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        // Shared ones are looked up one by one. A join of two members who have thousands would compare each with each.
         out.push_sql(
             "SELECT k.ord, \
              (SELECT count(*) FROM connection c WHERE c.member_id = k.member), \
-             (SELECT count(*) FROM connection c JOIN connection v ON v.member_id = k.viewer AND v.other_id = c.other_id \
-               WHERE c.member_id = k.member), \
-             ARRAY(SELECT ROW(m.member_id, m.name) FROM connection c \
-                   LEFT JOIN connection v ON v.member_id = k.viewer AND v.other_id = c.other_id \
-                   JOIN member m ON m.member_id = c.other_id \
+             (SELECT count((SELECT 1 FROM connection v WHERE v.member_id = k.viewer AND v.other_id = c.other_id)) \
+               FROM connection c WHERE c.member_id = k.member), \
+             ARRAY(SELECT ROW(m.member_id, m.name) FROM connection c JOIN member m ON m.member_id = c.other_id \
                    WHERE c.member_id = k.member AND c.other_id <> k.viewer \
-                   ORDER BY v.other_id IS NULL, c.connected_at DESC LIMIT 3) \
+                   ORDER BY (SELECT 1 FROM connection v WHERE v.member_id = k.viewer AND v.other_id = c.other_id), \
+                     c.connected_at DESC LIMIT 3) \
              FROM unnest(",
         );
         out.push_bind_param::<Array<SqlUuid>, _>(self.viewers)?;

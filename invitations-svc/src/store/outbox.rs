@@ -249,7 +249,8 @@ impl QueryFragment<Pg> for Delete<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("WITH kept AS (UPDATE outbox o SET due_at = NULL FROM ");
         self.keys.walk(out.reborrow())?;
-        out.push_sql(" AND o.unfed) DELETE FROM outbox o USING ");
+        // Not the bare column: the planner would go through all that the feed waits for instead of looking keys up.
+        out.push_sql(" AND coalesce(o.unfed, false)) DELETE FROM outbox o USING ");
         self.keys.walk(out.reborrow())?;
         out.push_sql(" AND NOT o.unfed");
         Ok(())

@@ -39,7 +39,7 @@ pub(crate) struct Finish {
 }
 
 statement! {
-    /// The guard is the epoch and that the lease was not taken away: a worker that stalled past its lease writes
+    /// The guard is the epoch and that the lease was not taken away (a row without a lease names no worker): a worker that stalled past its lease writes
     /// nothing, whether or not somebody else works on the email already. And the worker: a claim that Postgres forgot in a
     /// crash may be made again by another one, with the same epoch.
     /// `unsent` only lists what `email` says, so a row that is there already does not stop the others.
@@ -63,7 +63,7 @@ statement! {
     ") AS told (email_id, epoch, worker, state, run_at, failures, faults, doubted, step, code, reply, relay)), \
      clock AS (SELECT " now " AS now), \
      mine AS MATERIALIZED (SELECT told.*, due.kind FROM told JOIN due USING (email_id) \
-       WHERE due.lease_epoch = told.epoch AND due.leased_by = told.worker AND due.lease_until IS NOT NULL \
+       WHERE due.lease_epoch = told.epoch AND due.leased_by = told.worker \
        ORDER BY due.email_id FOR UPDATE OF due), \
      gone AS (DELETE FROM due USING mine WHERE due.email_id = mine.email_id AND mine.state IS NOT NULL), \
      waiting AS (UPDATE due SET phase = 0, leased_by = NULL, lease_until = NULL, run_at = mine.run_at, \

@@ -26,7 +26,8 @@ pub(crate) struct Held {
 statement! {
     /// The point of no return. Fence and reader are judged here, not only at the claim: whoever was told "cancelled"
     /// before this commit was told the truth, and what a reader gets in a day or a week is exact whoever sends it. Each
-    /// reader stands in it once. `IS TRUE` has the marked readers hashed; else each email goes through all of them.
+    /// reader stands in it once. `IS TRUE` has the marked readers hashed; else each email goes through all of them. The
+    /// lease's end is wrapped up, so that rows are found by their ids, not among all that are leased.
     struct Mark {
         ids: Vec<Uuid> as Array<SqlUuid>,
         epochs: Vec<i32> as Array<Integer>,
@@ -44,7 +45,7 @@ statement! {
        FROM clock, unnest(" ids ", " epochs ", " reminded_before
     ") AS held (email_id, epoch, reminded_before) JOIN due USING (email_id) \
        WHERE due.lease_epoch = held.epoch AND due.phase = 1 AND due.leased_by = " worker
-    " AND due.lease_until > clock.now AND NOT EXISTS (SELECT FROM fence WHERE fence.invitation_id = due.invitation_id AND ( \
+    " AND coalesce(due.lease_until > clock.now, false) AND NOT EXISTS (SELECT FROM fence WHERE fence.invitation_id = due.invitation_id AND ( \
          fence.sequence > due.sequence AND due.kind = ANY(" all_kinds ") \
          OR fence.invitation_sequence > due.sequence AND due.kind = ANY(" invitation_kinds ") \
          OR fence.reminders_sequence > due.sequence AND due.kind = ANY(" reminder_kinds "))) \

@@ -7,7 +7,10 @@ use tonic::{Request, Response, Status};
 use super::super::{DOMAIN, Rooms, errors, paging::pages, views};
 use crate::{
     domain::{invitation::Folder, refusal::Refusal},
-    store::books,
+    store::{
+        books,
+        pages::{ReceivedPage, SentPage},
+    },
 };
 
 pub(super) async fn get_sent(
@@ -44,12 +47,13 @@ pub(super) async fn list_sent(
     let pages = pages(&rooms.keys, Purpose("page of ListSentInvitations"), owner, 0);
     let before = pages.before_id(&mut violations, &request.page_token);
     violations.into_result(DOMAIN, ())?;
-    let limit = size as i64 + 1;
-    let rows = rooms
-        .database
-        .run(deadline, move |db| books::sent_page(db, owner, before, limit))
-        .await;
-    let (rows, more) = cut(rows.map_err(|error| from_database(DOMAIN, &error))?, size);
+    let page = SentPage {
+        inviter_id: owner,
+        before,
+        limit: size as i64 + 1,
+    };
+    let rows = rooms.sent_pages.read(page, deadline).await;
+    let (rows, more) = cut(rows.map_err(errors::unread)?, size);
     let last = rows.last().filter(|_| more);
     let now = rooms.clock.now();
     Ok(Response::new(pb::ListSentInvitationsResponse {
@@ -100,16 +104,19 @@ pub(super) async fn list_received(
     );
     let before = pages.before_id(&mut violations, &request.page_token);
     violations.into_result(DOMAIN, ())?;
-    let now = rooms.clock.now();
-    let limit = size as i64 + 1;
-    let rows = rooms.database.run(deadline, move |db| {
-        books::received_page(db, owner, folder, now, before, limit)
-    });
-    let (rows, more) = cut(rows.await.map_err(|error| from_database(DOMAIN, &error))?, size);
+    let page = ReceivedPage {
+        recipient_id: owner,
+        folder,
+        now: rooms.clock.now(),
+        before,
+        limit: size as i64 + 1,
+    };
+    let rows = rooms.received_pages.read(page, deadline).await;
+    let (rows, more) = cut(rows.map_err(errors::unread)?, size);
     let last = rows.last().filter(|_| more);
     Ok(Response::new(pb::ListReceivedInvitationsResponse {
         next_page_token: last.map(|row| pages.token(row.id.as_bytes())).unwrap_or_default(),
-        invitations: rows.iter().filter_map(|row| views::received(row, now)).collect(),
+        invitations: views::listed(rows, owner, folder),
     }))
 }
 

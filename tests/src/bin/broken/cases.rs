@@ -38,6 +38,15 @@ pub(crate) const CASES: &[Case] = &[
         test: "crossing_sends_of_two_who_had_something_before_connect_them_too",
     },
     Case {
+        name: "pages that were read together go to each other's callers",
+        file: "invitations-svc/src/pages/reader.rs",
+        find: "jobs.into_iter().zip(pages) {",
+        replace: "jobs.into_iter().zip(pages.into_iter().rev()) {",
+        package: "tests",
+        target: &["--test", "pages"],
+        test: "of_thousands_at_once_each_gets_their_own_page",
+    },
+    Case {
         name: "answers go out whether or not their commit succeeds",
         file: "invitations-svc/src/ledger/batch.rs",
         find: "        write(db, &rows, terms.of_write()).map_err(during)?;\n",
