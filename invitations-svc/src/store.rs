@@ -26,11 +26,11 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 
 /// What the ledger's connections are set to. Their statements are known: every row is found by its key, and a plan
-/// cached while a table was empty must not come back as a sequential scan.
+/// cached while a table was empty must not go through all of it when it is full: neither scan it nor keep a copy to join.
 pub const LEDGER_SETTINGS: &str = "plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_hashjoin=off,\
-                                   enable_mergejoin=off,jit=off";
+                                   enable_mergejoin=off,enable_material=off,jit=off";
 
 /// What the connections that read pages are set to: as the ledger's, and a page is read along its key, however few
 /// invitations its member seems to have. A bitmap would take all of them to show the newest.
 pub const PAGE_SETTINGS: &str = "plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_hashjoin=off,\
-                                 enable_mergejoin=off,enable_bitmapscan=off,jit=off";
+                                 enable_mergejoin=off,enable_material=off,enable_bitmapscan=off,jit=off";

@@ -41,11 +41,12 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 
 /// `SET`s of all connections. Their statements name few rows by key, and a plan that was made while a table was empty must
 /// not stay when it is not.
-pub(crate) const SETTINGS: [(&str, &str); 5] = [
+pub(crate) const SETTINGS: [(&str, &str); 6] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
+    ("enable_material", "off"),
     ("jit", "off"),
 ];
 

@@ -196,7 +196,6 @@ impl Relay {
         self.database
             .run(within(CALL), move |db| outbox::delete(db, &done))
             .await
-            .map(|_| ())
     }
 
     async fn release(&self, claimed: Vec<Claimed>) -> Result<(), DatabaseError> {

@@ -24,7 +24,7 @@ const BATCH: u64 = 500;
 
 /// As invitations-svc sets up the connections that it commits over.
 const SESSION: &str =
-    "plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off";
+    "plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_hashjoin=off,enable_mergejoin=off,enable_material=off,jit=off";
 
 /// A and B at their best numbers of connections.
 const CONNECTIONS: [u64; 3] = [4, 8, 16];
