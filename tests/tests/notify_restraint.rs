@@ -262,17 +262,20 @@ async fn a_reminder_that_is_cancelled_on_its_way_is_left_out_of_the_email() {
 async fn what_a_reader_switches_off_on_the_way_does_not_go_out() {
     let sink = SmtpSink::start().await;
     let post = Post::start("late_choice", |launch, _| quick(launch, &sink)).await;
-    let reader = id();
-    let email = to(&reader, acceptance());
-    sink.script(At::Data, Fault::Wait);
-    post.queue(&email).await.expect("applied");
-    sink.until(|sink| sink.waiting() == 1).await;
-    change(
-        &post,
-        &format!("INSERT INTO reader (member_id, off) VALUES ('{reader}', '{{3}}')"),
-    );
-    sink.let_go();
-    post.until(&email, EmailState::PreferenceOff).await;
+    // Who wants no emails about invitations wants no reminders of them either.
+    for (email, off) in [(acceptance(), 3), (reminder(), 2), (reminder(), 1)] {
+        let reader = id();
+        let email = to(&reader, email);
+        sink.script(At::Data, Fault::Wait);
+        post.queue(&email).await.expect("applied");
+        sink.until(|sink| sink.waiting() == 1).await;
+        change(
+            &post,
+            &format!("INSERT INTO reader (member_id, off) VALUES ('{reader}', '{{{off}}}')"),
+        );
+        sink.let_go();
+        post.until(&email, EmailState::PreferenceOff).await;
+    }
     assert_eq!(sink.received().len(), 0);
 }
 

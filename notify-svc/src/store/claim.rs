@@ -87,7 +87,8 @@ statement! {
          fence.sequence > due.sequence AND due.kind = ANY(" all_kinds ") \
          OR fence.invitation_sequence > due.sequence AND due.kind = ANY(" invitation_kinds ") \
          OR fence.reminders_sequence > due.sequence AND due.kind = ANY(" reminder_kinds "))), \
-       reader.member_id IS NULL OR NOT reader.contact_restricted AND due.kind <> ALL(reader.off), \
+       reader.member_id IS NULL OR NOT reader.contact_restricted AND due.kind <> ALL(reader.off) \
+         AND (due.kind <> 2 OR 1 <> ALL(reader.off)), \
        EXISTS (SELECT FROM suppression WHERE suppression.address_hash = email.address_hash), \
        CASE WHEN due.kind = 2 THEN \
          (SELECT count(*) FROM due AS other WHERE other.kind = 2 AND other.member_id = due.member_id) ELSE 0 END, \

@@ -61,7 +61,7 @@ statement! {
          sent_at = (known.sent_at || now)[greatest(1, cardinality(known.sent_at) + 2 - cap):], \
          reminded_at = (known.reminded_at || known.more)[greatest(1, cardinality(known.reminded_at || known.more) + 1 - digest_from):] \
        FROM known, clock WHERE reader.member_id = known.member_id \
-         AND NOT known.contact_restricted AND known.kind <> ALL(known.off) \
+         AND NOT known.contact_restricted AND known.kind <> ALL(known.off) AND (known.kind <> 2 OR 1 <> ALL(known.off)) \
          AND (cap = 0 OR cardinality(known.sent_at) < cap \
            OR known.sent_at[cardinality(known.sent_at) - cap + 1] <= now - interval '1 day') \
          AND (known.kind <> 2 OR known.reminded_before > \
