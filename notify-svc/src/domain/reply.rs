@@ -210,6 +210,23 @@ mod tests {
     }
 
     #[test]
+    fn before_a_reader_is_named_no_mailbox_of_theirs_is_dead() {
+        for text in [
+            "5.1.0 sender rejected",
+            "5.1.1 nobody",
+            "5.1.10 null MX",
+            "5.2.1 disabled",
+        ] {
+            assert_eq!(
+                verdict(&ended(Step::Mail, Some(550), text)),
+                Verdict::RelayFault,
+                "{text}"
+            );
+        }
+        check(Step::Mail, Some(550), Verdict::Refused);
+    }
+
+    #[test]
     fn what_is_the_servers_fault_or_ours_is_not_the_email_s() {
         let check = |step, code, text: &str| {
             assert_eq!(

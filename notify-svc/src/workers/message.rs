@@ -56,10 +56,7 @@ pub(super) async fn send(courier: &Courier, mut emails: Vec<Claimed>, company: C
     let open = match courier.duty.transport.open(&envelope).await {
         Ok(open) => open,
         Err(NotOpen::Ended(ending)) => return end(courier, &emails, &ending).await,
-        Err(NotOpen::Paused) => {
-            let pause = courier.duty.transport.paused_for().unwrap_or_default();
-            return again(courier, &emails, pause).await;
-        }
+        Err(NotOpen::Paused(pause)) => return again(courier, &emails, pause).await,
     };
     let unit = Unit {
         held: emails.iter().map(|email| email.held).collect(),
