@@ -54,15 +54,16 @@ pub(crate) enum Unrendered {
     Text(#[from] Unsaid),
 }
 
-/// Writes an email in the first letter's language. More than one letter are reminders of one reader, put together.
+/// Writes an email in the last letter's language and to its name. More than one letter are reminders of one reader, put
+/// together.
 pub(crate) fn render(letters: &[&Letter], footer: Footer<'_>) -> Result<Texts, Unrendered> {
-    let [letter, more @ ..] = letters else {
+    let [others @ .., letter] = letters else {
         return Err(Unrendered::Letters);
     };
     let language = Language::of(&letter.recipient.locale);
     let email = match &letter.content {
-        Content::Reminder(_) if !more.is_empty() => digest(language, letters)?,
-        _ if !more.is_empty() => return Err(Unrendered::Letters),
+        Content::Reminder(_) if !others.is_empty() => digest(language, letters)?,
+        _ if !others.is_empty() => return Err(Unrendered::Letters),
         Content::Initial(email) => initial(language, email)?,
         Content::Reminder(email) => reminder(language, email)?,
         Content::Acceptance(email) => acceptance(language, email)?,

@@ -260,6 +260,43 @@ fn a_row_that_cannot_become_an_email_ends_alone() {
     }
 }
 
+#[test]
+fn reminders_put_together_are_addressed_as_the_newest_is_and_known_by_the_first() {
+    let mut older = told("Ben", "ben@old.example", reminder("Ada", ""));
+    let mut newest = told("Benno", "ben@new.example", reminder("Cleo", ""));
+    let first = older.held.email_id;
+    newest.held.email_id = Uuid::from_u128(first.as_u128() + 1);
+    newest.message_id = "<newest@example.com>".to_owned();
+    if let Some(letter) = &mut newest.letter {
+        letter.recipient.locale = "de".to_owned();
+    }
+    let parts = [Part::from(&older), Part::from(&newest)];
+    let envelope = envelope(&parts, &head()).expect("fit");
+    assert_eq!(
+        (envelope.email_id, envelope.to.to_string().as_str()),
+        (first, "ben@new.example")
+    );
+    let bytes = compose(&parts, &head()).expect("fit");
+    let message = MessageParser::default().parse(&bytes).expect("an email");
+    let to = message.to().and_then(|to| to.first()).expect("there is one");
+    assert_eq!(
+        (to.name(), to.address()),
+        (Some("Benno"), Some("ben@new.example"))
+    );
+    assert_eq!(
+        message.message_id(),
+        older
+            .message_id
+            .strip_prefix('<')
+            .and_then(|id| id.strip_suffix('>'))
+    );
+    assert_eq!(message.content_language().as_text(), Some("de"));
+    let text = message.body_text(0).expect("there is one");
+    assert!(text.contains("Guten Tag Benno"), "{text}");
+    older.letter = None;
+    assert!(compose(&[Part::from(&older), Part::from(&newest)], &head()).is_err());
+}
+
 /// The bytes of each kind in each language, and of three reminders together, are those of `golden/`; `UPDATE_GOLDEN=1`
 /// writes them anew.
 #[test]
