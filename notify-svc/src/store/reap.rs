@@ -31,25 +31,26 @@ pub(crate) struct Lapsed {
 
 statement! {
     struct Expired {
-        now: jiff_diesel::Timestamp as Timestamptz,
+        before: jiff_diesel::Timestamp as Timestamptz,
         limit: i64 as BigInt,
     } -> (SqlUuid, Integer, SqlUuid, SmallInt, SmallInt, SmallInt, SmallInt, Bool) =
-    "SELECT email_id, lease_epoch, leased_by, kind, phase, failures, faults, doubted FROM due WHERE lease_until < " now
+    "SELECT email_id, lease_epoch, leased_by, kind, phase, failures, faults, doubted FROM due WHERE lease_until < " before
     " ORDER BY email_id LIMIT " limit " FOR UPDATE SKIP LOCKED"
 }
 
 type Row = (Uuid, i32, Uuid, i16, i16, i16, i16, bool);
 
-/// Takes away up to `limit` leases that ran out before `now`; `decide` says where each email goes.
+/// Takes away up to `limit` leases that ran out before a time by Postgres' clock; `decide` says where each email goes.
 pub(crate) fn reap(
     connection: &mut PgConnection,
+    before: Timestamp,
     now: Timestamp,
     limit: i64,
     decide: impl Fn(&Lapsed) -> Finish,
 ) -> QueryResult<Vec<(Phase, Finish)>> {
     connection.transaction(|connection| {
         let rows: Vec<Row> = Expired {
-            now: now.to_diesel(),
+            before: before.to_diesel(),
             limit,
         }
         .load(connection)?;

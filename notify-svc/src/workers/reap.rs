@@ -73,7 +73,8 @@ async fn count(courier: &Courier) -> Result<(), DatabaseError> {
 
 /// Answers how many leases were taken away.
 async fn reap(courier: &Courier) -> Result<usize, DatabaseError> {
-    // Asked first, so that a stall from here on makes no lease look older than it was when the database answered.
+    // By this time, so that a stall from here on makes no lease look older than it was when the database answered.
+    let before = courier.keep().await?;
     let now = courier.duty.clock.now();
     courier.keep().await?;
     if !courier.contact().may_reap(courier.duty.lease) {
@@ -81,7 +82,7 @@ async fn reap(courier: &Courier) -> Result<usize, DatabaseError> {
     }
     let decide = move |lapsed: &Lapsed| decide(lapsed, now);
     let work = move |connection: &mut _| {
-        let reaped = store::reap(connection, now, LIMIT, decide)?;
+        let reaped = store::reap(connection, before, now, LIMIT, decide)?;
         // Right after the commit, whether or not somebody waits for the answer still.
         reaped.iter().for_each(|(phase, finish)| record(*phase, finish));
         Ok(reaped.len())
