@@ -48,6 +48,17 @@ pub(crate) struct Ending {
     pub(crate) relay: Option<Arc<str>>,
 }
 
+impl Ending {
+    /// What the server said in numbers: `550 5.1.1`.
+    pub(crate) fn codes(&self) -> String {
+        let codes = [
+            self.code.map(|code| code.to_string()),
+            self.enhanced.map(|code| code.to_string()),
+        ];
+        codes.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// An enhanced status code (RFC 3463), e.g. 5.1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Enhanced {
@@ -224,6 +235,14 @@ mod tests {
             );
         }
         check(Step::Mail, Some(550), Verdict::Refused);
+    }
+
+    #[test]
+    fn what_a_server_says_in_numbers_has_no_words() {
+        let codes = |code, text| ended(Step::Rcpt, code, text).codes();
+        assert_eq!(codes(Some(550), "5.1.1 ben.berger: unknown"), "550 5.1.1");
+        assert_eq!(codes(Some(550), "ben.berger: unknown"), "550");
+        assert_eq!(codes(None, "timed out"), "");
     }
 
     #[test]
