@@ -87,23 +87,26 @@ pub(crate) fn reap(
 pub(crate) struct Open {
     pub(crate) kind: Kind,
     pub(crate) count: i64,
+    /// Those that a mail server did not take, and that wait to be tried again.
+    pub(crate) delayed: i64,
     /// The earliest time that one of them was to go out at and did not: when it was queued, or put off to.
     pub(crate) oldest: Timestamp,
 }
 
 statement! {
-    struct CountOpen { now: jiff_diesel::Timestamp as Timestamptz } -> (SmallInt, BigInt, Timestamptz) =
-    "SELECT kind, count(*), least(min(run_at), " now ") FROM due GROUP BY kind"
+    struct CountOpen { now: jiff_diesel::Timestamp as Timestamptz } -> (SmallInt, BigInt, BigInt, Timestamptz) =
+    "SELECT kind, count(*), count(*) FILTER (WHERE failures + faults > 0), least(min(run_at), " now ") FROM due GROUP BY kind"
 }
 
 /// What is open, by kind; `oldest` is `now` where nothing is late.
 pub(crate) fn open(connection: &mut PgConnection, now: Timestamp) -> QueryResult<Vec<Open>> {
     let count = CountOpen { now: now.to_diesel() };
-    let rows: Vec<(i16, i64, jiff_diesel::Timestamp)> = count.load(connection)?;
-    let open = rows.into_iter().map(|(code, count, oldest)| {
+    let rows: Vec<(i16, i64, i64, jiff_diesel::Timestamp)> = count.load(connection)?;
+    let open = rows.into_iter().map(|(code, count, delayed, oldest)| {
         Ok(Open {
             kind: emails::kind(code)?,
             count,
+            delayed,
             oldest: oldest.into(),
         })
     });

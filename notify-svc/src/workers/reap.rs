@@ -66,7 +66,8 @@ async fn count(courier: &Courier) -> Result<(), DatabaseError> {
         let oldest = of_kind.map_or(Duration::ZERO, |open| {
             now.duration_since(open.oldest).unsigned_abs()
         });
-        measure::open(kind, of_kind.map_or(0, |open| open.count), oldest);
+        let (count, delayed) = of_kind.map_or((0, 0), |open| (open.count, open.delayed));
+        measure::open(kind, count, delayed, oldest);
     }
     Ok(())
 }
@@ -76,7 +77,6 @@ async fn reap(courier: &Courier) -> Result<usize, DatabaseError> {
     // By this time, so that a stall from here on makes no lease look older than it was when the database answered.
     let before = courier.keep().await?;
     let now = courier.duty.clock.now();
-    courier.keep().await?;
     if !courier.contact().may_reap(courier.duty.lease) {
         return Ok(0);
     }
