@@ -16,6 +16,7 @@ fn initial() -> wire::InitialEmail {
         accept_url: URL.to_owned(),
         inviter_profile_url: URL.to_owned(),
         inbox_url: URL.to_owned(),
+        remaining_count: None,
     }
 }
 
@@ -145,6 +146,31 @@ fn a_letter_comes_out_of_its_row_as_it_went_in() {
         let row = serde_json::to_string(&letter).expect("a letter is JSON");
         assert_eq!(serde_json::from_str::<Letter>(&row).expect(&row), letter);
     }
+}
+
+/// Letters of before, and callers that do not say it.
+#[test]
+fn where_nobody_says_how_many_reminders_follow_it_is_two() {
+    let letter = |content| queued(content).expect("right").letter;
+    let mut row = serde_json::to_value(letter(Wire::Initial(initial()))).expect("a letter is JSON");
+    let removed = row["content"]
+        .as_object_mut()
+        .and_then(|content| content.remove("remaining_count"));
+    assert_eq!(removed, Some(2.into()));
+    assert_eq!(
+        serde_json::from_value::<Letter>(row).expect("readable"),
+        letter(Wire::Initial(initial()))
+    );
+    let told = |count| wire::InitialEmail {
+        remaining_count: Some(count),
+        ..initial()
+    };
+    let row = serde_json::to_value(letter(Wire::Initial(told(0)))).expect("a letter is JSON");
+    assert_eq!(row["content"]["remaining_count"], 0);
+    assert_eq!(
+        refused(queued(Wire::Initial(told(-1)))),
+        ["c.queue.initial.remaining_count"]
+    );
 }
 
 #[test]

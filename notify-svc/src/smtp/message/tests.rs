@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     domain::{
         delivery::{Case, Progress},
-        email::{Content, Initial, Letter, Recipient, Reminder, Reply},
+        email::{Content, Initial, Invitation, Letter, Recipient, Reminder, Reply},
         kind::Kind,
         restraint::Lately,
     },
@@ -30,8 +30,15 @@ fn head() -> Letterhead {
     }
 }
 
-fn initial(name: &str, note: &str) -> Initial {
-    Initial {
+fn initial(name: &str, note: &str) -> Content {
+    Content::Initial(Initial {
+        invitation: invitation(name, note),
+        remaining_count: 2,
+    })
+}
+
+fn invitation(name: &str, note: &str) -> Invitation {
+    Invitation {
         inviter_name: name.to_owned(),
         note: note.to_owned(),
         accept_url: "https://example.com/i/token".to_owned(),
@@ -42,7 +49,7 @@ fn initial(name: &str, note: &str) -> Initial {
 
 fn reminder(name: &str, note: &str) -> Content {
     Content::Reminder(Reminder {
-        invitation: initial(name, note),
+        invitation: invitation(name, note),
         number: 1,
         remaining_count: 1,
     })
@@ -58,7 +65,7 @@ fn reply(name: &str, text: &str) -> Content {
 }
 
 fn claimed(name: &str, address: &str, note: &str) -> Claimed {
-    told(name, address, Content::Initial(initial(name, note)))
+    told(name, address, initial(name, note))
 }
 
 fn told(name: &str, address: &str, content: Content) -> Claimed {
@@ -151,7 +158,7 @@ fn an_email_is_ascii_but_for_an_address_that_is_not() {
 #[test]
 fn what_asks_the_reader_can_be_stopped_with_one_click_and_answers_are_no_list() {
     for (content, is_list) in [
-        (Content::Initial(initial("Ada", "")), true),
+        (initial("Ada", ""), true),
         (reminder("Ada", ""), true),
         (reply("Ada", "Hello"), false),
     ] {
@@ -201,11 +208,7 @@ fn no_text_of_a_member_adds_a_header() {
         "a\u{85}b",
         "=?utf-8?q?x?=",
     ] {
-        for content in [
-            Content::Initial(initial(name, name)),
-            reminder(name, name),
-            reply(name, name),
-        ] {
+        for content in [initial(name, name), reminder(name, name), reply(name, name)] {
             check_headers(name, &told(name, "bob@example.org", content));
         }
     }
