@@ -174,6 +174,34 @@ fn where_nobody_says_how_many_reminders_follow_it_is_two() {
 }
 
 #[test]
+fn a_time_zone_that_is_new_to_this_machine_loses_no_email() {
+    let zone = |name: &str| {
+        let mut violations = Violations::default();
+        let recipient = wire::EmailRecipient {
+            member_id: ID.to_owned(),
+            name: "Bob".to_owned(),
+            address: "bob@example.com".to_owned(),
+            time_zone: name.to_owned(),
+            ..Default::default()
+        };
+        let read = reader(&mut violations, "r", &recipient).time_zone;
+        violations.into_result(DOMAIN, read)
+    };
+    for (name, read) in [
+        ("", "UTC"),
+        ("Europe/Oslo", "Europe/Oslo"),
+        ("America/Argentina/Buenos_Aires", "America/Argentina/Buenos_Aires"),
+        ("Etc/GMT+5", "Etc/GMT+5"),
+        ("Mars/Olympus", "Mars/Olympus"),
+    ] {
+        assert_eq!(zone(name).expect("right"), read);
+    }
+    for wrong in ["../UTC", "/UTC", "UTC/", "Europe Oslo", "a\0b", &"x".repeat(65)] {
+        assert_eq!(refused(zone(wrong)), ["r.time_zone"], "{wrong}");
+    }
+}
+
+#[test]
 fn a_reminder_is_checked_as_an_initial_email_and_its_numbers_too() {
     let wrong = wire::ReminderEmail {
         inviter_id: "x".to_owned(),
