@@ -351,7 +351,6 @@ mod tests {
             ("--initial-deadline-hours", ["0", "8761"], "1"),
             ("--retention-days", ["-1", "36501"], "0"),
             ("--smtp-command-seconds", ["0", "3601"], "1"),
-            ("--smtp-connections", ["0", "501"], "500"),
             ("--smtp-final-reply-seconds", ["0", "18446744073709551615"], "1"),
         ] {
             let given = |value: &str| check(&["--smtp-url", "smtp://127.0.0.1", &format!("{flag}={value}")]);

@@ -66,7 +66,7 @@ fn cases(language: Language) -> Vec<(&'static str, Vec<Letter>)> {
 
 fn noted(mut letter: Letter, note: &str) -> Letter {
     if let Content::Initial(email) = &mut letter.content {
-        email.note = note.to_owned();
+        email.invitation.note = note.to_owned();
     }
     letter
 }
@@ -75,7 +75,7 @@ fn noted(mut letter: Letter, note: &str) -> Letter {
 fn long(mut letter: Letter) -> Letter {
     letter.recipient.name = "Wolfeschlegelsteinhausenbergerdorff".repeat(3)[..100].to_owned();
     if let Content::Initial(email) = &mut letter.content {
-        email.inviter_name = "Nebukadnezar".repeat(9)[..100].to_owned();
+        email.invitation.inviter_name = "Nebukadnezar".repeat(9)[..100].to_owned();
     }
     noted(letter, &"https://evil.example/pay?".repeat(12))
 }

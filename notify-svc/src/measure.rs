@@ -1,4 +1,5 @@
-//! The numbers that tell how the queue does. `accepted = sum(outcomes) + open` holds over all replicas.
+//! The numbers that tell how the queue does. `accepted = sum(outcomes) + open` holds over the lives of all replicas, but for
+//! an answer of the database that is lost: what is done then is counted nowhere.
 
 use std::time::Duration;
 
@@ -22,9 +23,11 @@ pub(crate) fn reopened(outcome: Outcome) {
     metrics::counter!("emails_reopened_total", "kind" => kind, "outcome" => state).increment(1);
 }
 
-/// Emails of a kind that are open, over all replicas, and for how long the longest waiting one has been due.
-pub(crate) fn open(kind: Kind, count: i64, oldest: Duration) {
+/// Emails of a kind that are open, over all replicas, how many of them were tried and not taken, and for how long the longest
+/// waiting one has been due.
+pub(crate) fn open(kind: Kind, count: i64, delayed: i64, oldest: Duration) {
     metrics::gauge!("emails_open", "kind" => kind.name()).set(count as f64);
+    metrics::gauge!("emails_delayed", "kind" => kind.name()).set(delayed as f64);
     metrics::gauge!("emails_oldest_seconds", "kind" => kind.name()).set(oldest.as_secs_f64());
 }
 

@@ -47,8 +47,8 @@ pub(crate) enum Open<'a> {
 pub(crate) enum NotOpen {
     /// This is how the attempt ended.
     Ended(Ending),
-    /// Nothing was tried: every mail server is paused.
-    Paused,
+    /// The mail servers that could take it are paused, for so long at least.
+    Paused(Duration),
 }
 
 impl Transport {

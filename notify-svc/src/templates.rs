@@ -13,7 +13,7 @@ use minijinja::{
 use shell::words::Unsaid;
 
 use crate::{
-    domain::email::{Acceptance, Content, Initial, Letter, Reminder, Reply},
+    domain::email::{Acceptance, Content, Initial, Invitation, Letter, Reminder, Reply},
     templates::members::{Lines, called, is_link, spoken},
     words::{FluentValue, Language, WORDS},
 };
@@ -54,15 +54,16 @@ pub(crate) enum Unrendered {
     Text(#[from] Unsaid),
 }
 
-/// Writes an email in the first letter's language. More than one letter are reminders of one reader, put together.
+/// Writes an email in the last letter's language and to its name. More than one letter are reminders of one reader, put
+/// together.
 pub(crate) fn render(letters: &[&Letter], footer: Footer<'_>) -> Result<Texts, Unrendered> {
-    let [letter, more @ ..] = letters else {
+    let [others @ .., letter] = letters else {
         return Err(Unrendered::Letters);
     };
     let language = Language::of(&letter.recipient.locale);
     let email = match &letter.content {
-        Content::Reminder(_) if !more.is_empty() => digest(language, letters)?,
-        _ if !more.is_empty() => return Err(Unrendered::Letters),
+        Content::Reminder(_) if !others.is_empty() => digest(language, letters)?,
+        _ if !others.is_empty() => return Err(Unrendered::Letters),
         Content::Initial(email) => initial(language, email)?,
         Content::Reminder(email) => reminder(language, email)?,
         Content::Acceptance(email) => acceptance(language, email)?,
@@ -117,12 +118,12 @@ fn initial(language: Language, email: &Initial) -> Result<Email, Unsaid> {
         lead: "invites-lead",
         stop: "stop-invitations",
     };
-    ask(
+    let follow = say(
         language,
-        asking,
-        email,
-        &say(language, "two-reminders-follow", [])?,
-    )
+        "reminders-planned",
+        [("count", email.remaining_count.into())],
+    )?;
+    ask(language, asking, &email.invitation, &follow)
 }
 
 fn reminder(language: Language, email: &Reminder) -> Result<Email, Unsaid> {
@@ -131,15 +132,15 @@ fn reminder(language: Language, email: &Reminder) -> Result<Email, Unsaid> {
         lead: "waits-lead",
         stop: "stop-reminders",
     };
-    let follow = say(
-        language,
-        "reminders-follow",
-        [("count", email.remaining_count.into())],
-    )?;
+    let follow = follow(language, email.remaining_count.into())?;
     ask(language, asking, &email.invitation, &follow)
 }
 
-fn ask(language: Language, asking: Asking, email: &Initial, follow: &str) -> Result<Email, Unsaid> {
+fn follow(language: Language, remaining_count: i64) -> Result<String, Unsaid> {
+    say(language, "reminders-follow", [("count", remaining_count.into())])
+}
+
+fn ask(language: Language, asking: Asking, email: &Invitation, follow: &str) -> Result<Email, Unsaid> {
     let name = called(language, &email.inviter_name)?;
     let lead = say(language, asking.lead, [("name", name.into())])?;
     let because = say(language, "because-invited", [])?;
@@ -153,7 +154,7 @@ fn ask(language: Language, asking: Asking, email: &Initial, follow: &str) -> Res
     })
 }
 
-fn invitation(email: &Initial) -> Value {
+fn invitation(email: &Invitation) -> Value {
     context! {
         note => Lines::of(&email.note).into_value(),
         accept_url => &email.accept_url,
@@ -164,21 +165,27 @@ fn invitation(email: &Initial) -> Value {
 
 fn digest(language: Language, letters: &[&Letter]) -> Result<Email, Unrendered> {
     let reminders = letters.iter().map(|letter| match &letter.content {
-        Content::Reminder(reminder) => Ok(&reminder.invitation),
+        Content::Reminder(reminder) => Ok(reminder),
         Content::Initial(_) | Content::Acceptance(_) | Content::Reply(_) => Err(Unrendered::Letters),
     });
     let reminders = reminders.collect::<Result<Vec<_>, _>>()?;
-    let (shown, hidden) = reminders.split_at(reminders.len().min(SHOWN));
+    let remaining_count = reminders
+        .iter()
+        .map(|reminder| i64::from(reminder.remaining_count))
+        .sum();
+    let invitations: Vec<&Invitation> = reminders.iter().map(|reminder| &reminder.invitation).collect();
+    let (shown, hidden) = invitations.split_at(invitations.len().min(SHOWN));
     let invitations = shown.iter().map(|email| {
         let inviter_name = called(language, &email.inviter_name)?;
         Ok(context! { inviter_name, ..invitation(email) })
     });
     let names = shown.iter().map(|email| email.inviter_name.as_str());
+    let because = say(language, "because-invited-by-many", [])?;
     Ok(Email {
         template: "digest",
         subject: say(language, "digest", [("count", letters.len().into())])?,
         preview: list(language, names)?,
-        because: say(language, "because-invited-by-many", [])?,
+        because: format!("{because} {}", follow(language, remaining_count)?),
         stop: Some(say(language, "stop-reminders", [])?),
         values: context! {
             invitations => invitations.collect::<Result<Vec<_>, Unsaid>>()?,

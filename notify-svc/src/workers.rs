@@ -1,6 +1,5 @@
 //! What happens without being asked: sending, keeping leases, taking leases away, reading what came back, erasing what is
-//! old. Workers have no input: woken by a
-//! signal or by time, they look at the database.
+//! old. Workers have no input: woken by a signal or by time, they look at the database.
 
 mod batch;
 mod bounces;

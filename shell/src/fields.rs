@@ -153,6 +153,21 @@ impl Violations {
         value.to_owned()
     }
 
+    /// An IANA time zone by its form, whether or not this machine knows it; empty means `UTC`.
+    pub fn time_zone_name(&mut self, field: &str, value: &str) -> String {
+        if value.is_empty() {
+            return "UTC".to_owned();
+        }
+        let is_part = |part: &str| {
+            let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-');
+            !part.is_empty() && part.bytes().all(fits)
+        };
+        if value.len() > 64 || !value.split('/').all(is_part) {
+            self.add(field, "must look like an IANA time zone, e.g. Europe/Berlin");
+        }
+        value.to_owned()
+    }
+
     /// An absolute http or https URL of at most 2 048 octets.
     pub fn url(&mut self, field: &str, value: &str) -> String {
         let uri = value.parse::<http::Uri>().ok();

@@ -21,6 +21,10 @@ pub type Pool = r2d2::Pool<ConnectionManager<PgConnection>>;
 /// Longest wait for a connection from the pool.
 const CHECKOUT: Duration = Duration::from_secs(1);
 
+/// How long a transaction may wait for its own client, in milliseconds. A process that freezes in one (a paused machine, a
+/// cut network) would keep its locks for as long as it likes, and hold up all that live.
+const IDLE_IN_TRANSACTION_MS: u32 = 3_000;
+
 /// Advisory lock under which migrations run, so that several starting processes do not race.
 const MIGRATION_LOCK: i64 = 0x696e_7669_7465;
 
@@ -115,7 +119,7 @@ fn after_scheme(url: &str) -> Option<&str> {
         .or_else(|| url.strip_prefix("postgresql://"))
 }
 
-/// `SET`s that a pool's connections begin with: name and value.
+/// `SET`s that a pool's connections begin with, beside those of every pool: name and value.
 pub type SessionSettings = Vec<(String, String)>;
 
 /// Reads `SET`s as `flag` gives them, name=value separated by commas. The error says what is wrong.
@@ -133,7 +137,9 @@ pub fn session(flag: &str, text: &str) -> Result<SessionSettings, String> {
 }
 
 /// A pool whose connections are opened when they are needed, so that a service starts without its database.
-pub fn pool(url: &SecretString, size: u32, settings: SessionSettings) -> Pool {
+pub fn pool(url: &SecretString, size: u32, mut settings: SessionSettings) -> Pool {
+    let idle = "idle_in_transaction_session_timeout".to_owned();
+    settings.insert(0, (idle, IDLE_IN_TRANSACTION_MS.to_string()));
     r2d2::Pool::builder()
         .max_size(size)
         .min_idle(Some(0))

@@ -177,6 +177,7 @@ pub fn initial() -> QueueEmail {
             accept_url: "https://product.example/i/token".to_owned(),
             inviter_profile_url: "https://product.example/members/ada".to_owned(),
             inbox_url: "https://product.example/inbox/1".to_owned(),
+            remaining_count: Some(2),
         })),
     }
 }

@@ -83,6 +83,22 @@ async fn while_notify_is_down_invitations_answers_and_catches_up_later() {
 }
 
 #[tokio::test]
+async fn an_invitation_says_how_many_reminders_follow_by_the_settings() {
+    let system = System::start_with(
+        "reminder_days",
+        |launch| launch.flag("--reminder-days", "7,14,21"),
+        |launch| launch,
+    )
+    .await;
+    let clients = system.clients();
+    let [(ada, _), (ben, ben_address)] = two(&clients).await;
+    clients.invite(&ada, &ben).await;
+    assert_one_email(&system, &ben_address).await;
+    let told = system.notify_database.dump();
+    assert!(told.contains(r#"""remaining_count"":3"#), "{told}");
+}
+
+#[tokio::test]
 async fn an_acceptance_told_in_one_call_with_its_invitation_says_whom_they_know() {
     let mut system = System::start_with(
         "one_call",

@@ -68,16 +68,7 @@ async fn check(sample: &str, status: &str, dead: bool, words: &str) {
     if let Some(suppression) = suppression {
         assert_eq!(suppression.reason(), SuppressionReason::Bounced);
         assert_eq!(suppression.email_id, email_id);
-        assert!(
-            !suppression.diagnostic.contains('@'),
-            "{}",
-            suppression.diagnostic
-        );
-        assert!(
-            suppression.diagnostic.starts_with(status),
-            "{}",
-            suppression.diagnostic
-        );
+        assert_eq!(suppression.diagnostic, status, "no word that could be an address");
     }
     // The address that a notification claims is nobody's proof.
     assert_eq!(deliveries.suppression(ADDRESS).await, None);

@@ -101,13 +101,13 @@ async fn a_reader_unsubscribes_by_hand_and_takes_it_back() {
     browser.open(&unsubscribe_url(&post, &email)).await;
     assert_eq!(
         browser.text("h1").await,
-        "Keine E-Mails über neue Einladungen mehr?"
+        "Keine E-Mails über Einladungen mehr, auch keine Erinnerungen?"
     );
     assert_eq!(choices.get(&member_id).await.expect("read"), ALL_ON);
     browser.follow("button").await;
     assert_eq!(
         browser.text("h1").await,
-        "Sie bekommen keine E-Mails über neue Einladungen mehr"
+        "Sie bekommen keine E-Mails über Einladungen mehr, auch keine Erinnerungen"
     );
     let off = Preferences {
         invitations: false,

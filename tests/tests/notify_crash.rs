@@ -2,14 +2,23 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use proto::notify::v1::{EmailState, QueueEmail, email_command::Command};
+use clap::Parser;
+use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::BigInt};
+use jiff::SignedDuration;
+use proto::notify::v1::{
+    EmailState, QueueEmail, email_command::Command, email_service_client::EmailServiceClient,
+};
+use shell::{clock::Clock, server::Serving};
 use tests::{
-    clients::reason,
-    emails::{Post, initial, reminder},
+    clients::{channel, reason},
+    cluster::{self, TestDatabase},
+    emails::{Post, apply, initial, reminder},
     http,
     processes::Launch,
     smtp_sink::{At, Fault, Received, SmtpSink},
+    system::LINK_KEY,
 };
+use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
 fn short_lease(launch: Launch, sink: &SmtpSink) -> Launch {
@@ -148,6 +157,124 @@ async fn a_slow_mail_server_does_not_cost_a_worker_its_lease() {
     );
     sink.let_go();
     post.until(&email, EmailState::Sent).await;
+    assert_eq!(sink.received().len(), 1);
+}
+
+/// A lock on one claimed email must not hold up the leases of those that were queued after it.
+#[tokio::test]
+async fn a_row_that_somebody_keeps_locked_costs_no_other_email_its_lease() {
+    let (post, sink, locked) = stuck("locked", At::Data).await;
+    let email = initial();
+    sink.script(At::Body, Fault::Wait);
+    post.queue(&email).await.expect("applied");
+    sink.until(|sink| sink.waiting() == 2).await;
+    let other = Post::at(post.database.clone(), |launch, _| short_lease(launch, &sink)).await;
+    let mut locking = post.database.connect();
+    locking
+        .batch_execute("BEGIN; SELECT FROM due WHERE phase = 1 FOR UPDATE")
+        .expect("locked");
+    // Longer than a lease and the time after which the other one believes in its end.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    locking.batch_execute("COMMIT").expect("let go");
+    assert_eq!(sink.received().len(), 1);
+    sink.let_go();
+    for email in [&email, &locked] {
+        other.until(email, EmailState::Sent).await;
+    }
+    assert_eq!(sink.received().len(), 2);
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+#[tokio::test]
+async fn a_process_that_freezes_in_a_transaction_does_not_keep_its_locks() {
+    let (post, _sink, _email) = stuck("frozen", At::Data).await;
+    let cancelled = initial().invitation_id;
+    post.cancel(&cancelled, 1).await.expect("applied");
+    let mut database = post.database.connect();
+    let lock = format!("SELECT FROM fence WHERE invitation_id = '{cancelled}' FOR UPDATE");
+    database.batch_execute(&format!("BEGIN; {lock}")).expect("locked");
+    let mut beside = post.database.connect();
+    let mut sessions = |about: &str| {
+        let query = format!(
+            "SELECT count(*) AS count FROM pg_stat_activity WHERE datname = current_database() \
+             AND pid <> pg_backend_pid() AND {about}"
+        );
+        let found: Count = sql_query(query).get_result(&mut beside).expect("counted");
+        found.count
+    };
+    let waiting = tokio::spawn(apply(post.client(), vec![tests::emails::cancel(&cancelled, 2)]));
+    while sessions("wait_event_type = 'Lock'") == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    post.service.pause();
+    database.batch_execute("COMMIT").expect("let go");
+    while sessions("state = 'idle in transaction'") == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    database
+        .batch_execute(&format!("SET lock_timeout = '30s'; {lock}"))
+        .expect("nobody keeps it for long");
+    post.service.resume();
+    assert!(waiting.await.expect("no panic").is_err(), "it was not committed");
+}
+
+/// notify-svc in the test's own process, with a clock that is so many seconds ahead, and what stops it.
+async fn with_a_clock(
+    ahead: i64,
+    database: &TestDatabase,
+    sink: &SmtpSink,
+) -> (Serving, tokio_util::sync::DropGuard) {
+    let flags = [
+        ["--database-url", &database.url],
+        ["--mail-from", "Invitations <invitations@product.example>"],
+        ["--link-keys", LINK_KEY],
+        ["--pages-url", "http://127.0.0.1"],
+        ["--smtp-url", &sink.url()],
+        ["--lease-seconds", "1"],
+        ["--grpc-addr", "127.0.0.1:0"],
+        ["--http-addr", "127.0.0.1:0"],
+    ];
+    let flags = ["notify-svc"].into_iter().chain(flags.into_iter().flatten());
+    let config = notify_svc::Config::try_parse_from(flags).expect("the flags are right");
+    let clock = Clock::new(move || Clock::system().now() + SignedDuration::from_secs(ahead));
+    let stop = CancellationToken::new();
+    let serving = notify_svc::serve(config, clock, stop.clone()).await;
+    (serving.expect("it serves"), stop.drop_guard())
+}
+
+/// Leases are told by Postgres' clock: neither does a process whose clock is behind lose what it works on, nor does one
+/// whose clock is ahead take away what another works on.
+#[tokio::test]
+async fn a_clock_that_is_wrong_costs_nobody_a_lease() {
+    let sink = SmtpSink::start().await;
+    let database = cluster::database("clocks");
+    sink.script(At::Body, Fault::Wait);
+    let (behind, _stop) = with_a_clock(-60, &database, &sink).await;
+    let email = initial();
+    let queue = || vec![Command::Queue(email.clone())];
+    while apply(EmailServiceClient::new(channel(behind.grpc)), queue())
+        .await
+        .is_err()
+    {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    sink.until(|sink| sink.waiting() == 1).await;
+    let (_ahead, _stop) = with_a_clock(60, &database, &sink).await;
+    let right = Post::at(database, |launch, _| short_lease(launch, &sink)).await;
+    // Longer than a lease and the time after which another one believes in its end.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(sink.received().len(), 1);
+    assert_eq!(
+        right.queue(&email).await.expect("answered").state(),
+        EmailState::Open
+    );
+    sink.let_go();
+    right.until(&email, EmailState::Sent).await;
     assert_eq!(sink.received().len(), 1);
 }
 

@@ -1,6 +1,6 @@
 //! What operators see of emails and do to them.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, path::Path};
 
 use diesel::{RunQueryDsl, sql_query, sql_types::Text};
 use futures_util::future::join_all;
@@ -983,14 +983,26 @@ async fn preview(deliveries: &Deliveries, source: Source) -> Result<PreviewEmail
 
 #[tokio::test]
 async fn a_preview_is_what_goes_out_with_links_that_work_for_nobody() {
-    let (post, sink, deliveries) = started("preview").await;
+    let sink = SmtpSink::start().await;
+    let key = Path::new(env!("CARGO_MANIFEST_DIR")).join("../notify-svc/src/smtp/dkim/tests/rsa2048.pem");
+    let post = Post::start("preview", |launch, _| {
+        launch
+            .flag("--smtp-url", sink.url())
+            .flag("--dkim-key-file", key)
+            .flag("--dkim-selector", "s1")
+    })
+    .await;
+    let deliveries = Deliveries::at(post.service.grpc());
     let email = initial();
     let id_of = post.queue(&email).await.expect("applied").email_id;
     let sent = sink.until_received(1).await.remove(0);
+    let is_signed = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains("DKIM-Signature:");
+    assert!(is_signed(&sent.bytes));
     let sent = mail::Email::parse(&sent.bytes).expect("an email");
     let shown = preview(&deliveries, Source::EmailId(id_of.clone()))
         .await
         .expect("shown");
+    assert!(!is_signed(&shown.message), "nobody may send it as ours");
     let read = mail::Email::parse(&shown.message).expect("an email");
     assert_eq!(
         (&read.subject, &read.message_id),

@@ -1,6 +1,6 @@
 //! Sending: what the mail server says, and what becomes of the email.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::{
     QueryableByName, RunQueryDsl, sql_query,
@@ -110,6 +110,36 @@ async fn a_4xx_is_tried_again_wherever_it_comes() {
 async fn too_many_4xx_are_the_end() {
     let faults = [(At::Rcpt, Fault::Reply("450 later")); 4];
     check("too_many", &faults, EmailState::Dead, 0, &[Some(450); 4]).await;
+}
+
+/// A mail server that says so to everything shows in no age, because each email's time moves on, and in no pause.
+#[tokio::test]
+async fn what_a_mail_server_puts_off_counts_as_delayed() {
+    let sink = SmtpSink::start().await;
+    sink.always(At::Rcpt, Fault::Reply("451 4.3.0 later"));
+    let post = Post::start("delayed", |launch, _| {
+        launch
+            .flag("--smtp-url", sink.url())
+            .flag("--retry-delays", "3600")
+            .flag("--lease-seconds", "1")
+    })
+    .await;
+    let emails = [initial(), initial(), reply()];
+    let commands = emails.iter().cloned().map(Command::Queue).collect();
+    post.apply(commands).await.expect("applied");
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let metrics = http::get(&post.service.page("/metrics")).await.expect("served");
+        let is_there = |line: &str| metrics.body.lines().any(|found| found == line);
+        if is_there("emails_delayed{kind=\"initial\"} 2")
+            && is_there("emails_delayed{kind=\"reply\"} 1")
+            && is_there("emails_delayed{kind=\"reminder\"} 0")
+        {
+            return;
+        }
+        assert!(Instant::now() < end, "{}", metrics.body);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

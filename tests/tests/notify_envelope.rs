@@ -48,6 +48,39 @@ fn replies(post: &Post) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn where_one_server_lacks_smtputf8_the_email_waits_for_the_other_whatever_their_order() {
+    for able_first in [true, false] {
+        let able = SmtpSink::start_with(Encryption::None, WITH_UTF8).await;
+        let unable = SmtpSink::start_with(Encryption::None, WITHOUT_UTF8).await;
+        able.always(At::Connect, Fault::Drop);
+        let mut urls = [unable.url(), able.url()];
+        if able_first {
+            urls.reverse();
+        }
+        let post = Post::start("utf8_other", |launch, _| {
+            launch
+                .flag("--smtp-url", urls.join(" "))
+                .flag("--retry-delays", "0,0,0,0,0,0,0,0")
+        })
+        .await;
+        let email = initial_to("jürgen@example.com");
+        post.queue(&email).await.expect("applied");
+        // Five lost connections pause a server.
+        able.until(|able| able.connections() == 5).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(
+            post.queue(&email).await.expect("known").state(),
+            EmailState::Open,
+            "able first: {able_first}"
+        );
+        able.mend();
+        post.until(&email, EmailState::Sent).await;
+        assert_eq!((able.copies(), unable.copies()), (1, 0));
+        assert_eq!(replies(&post).len(), 6, "the pause burns nothing");
+    }
+}
+
+#[tokio::test]
 async fn an_address_of_another_script_asks_for_smtputf8_and_another_domain_alone_does_not() {
     let sink = SmtpSink::start_with(Encryption::None, WITH_UTF8).await;
     let received = sent(&sink, &initial_to("jürgen@bücher.example"), &[]).await;

@@ -46,7 +46,7 @@ ehlo    trickle  | connect:-   body:250  sent 1         | body:250           sen
 ehlo    halfway  | connect:-   body:250  sent 1         | body:250           sent 0+1
 mail    later    | mail:451    body:250  sent 1         | mail:451 body:250  sent 1+0
 mail    lines    | mail:451    body:250  sent 1         | mail:451 body:250  sent 1+0
-mail    nobody   | mail:550              dead 0         | mail:550           dead 0+0
+mail    nobody   | mail:550              open 0 paused  | body:250           sent 0+1 paused
 mail    goodbye  | mail:421              open 0 paused  | body:250           sent 0+1 paused
 mail    denied   | mail:550              open 0 paused  | body:250           sent 0+1 paused
 mail    login    | mail:530              open 0 paused  | body:250           sent 0+1 paused
@@ -59,7 +59,7 @@ rcpt    later    | rcpt:451    body:250  sent 1         | rcpt:451 body:250  sen
 rcpt    lines    | rcpt:451    body:250  sent 1         | rcpt:451 body:250  sent 1+0
 rcpt    nobody   | rcpt:550              dead 0         | rcpt:550           dead 0+0
 rcpt    goodbye  | rcpt:421              open 0 paused  | body:250           sent 0+1 paused
-rcpt    denied   | rcpt:550              open 0 paused  | body:250           sent 0+1 paused
+rcpt    denied   | rcpt:550    body:250  sent 1         | body:250           sent 0+1
 rcpt    babble   | rcpt:-      body:250  sent 1         | body:250           sent 0+1
 rcpt    drop     | rcpt:-      body:250  sent 1         | body:250           sent 0+1
 rcpt    silence  | rcpt:-      body:250  sent 1         | body:250           sent 0+1
@@ -69,7 +69,7 @@ data    later    | data:451    body:250  sent 1         | data:451 body:250  sen
 data    lines    | data:451    body:250  sent 1         | data:451 body:250  sent 1+0
 data    nobody   | data:550              dead 0         | data:550           dead 0+0
 data    goodbye  | data:421              open 0 paused  | body:250           sent 0+1 paused
-data    denied   | data:550              open 0 paused  | body:250           sent 0+1 paused
+data    denied   | data:550    body:250  sent 1         | body:250           sent 0+1
 data    babble   | data:-      body:250  sent 1         | body:250           sent 0+1
 data    drop     | data:-      body:250  sent 1         | body:250           sent 0+1
 data    silence  | data:-      body:250  sent 1         | body:250           sent 0+1
@@ -79,7 +79,7 @@ body    later    | body:451    body:250  sent 1         | body:451 body:250  sen
 body    lines    | body:451    body:250  sent 1         | body:451 body:250  sent 1+0
 body    nobody   | body:550              dead 0         | body:550           dead 0+0
 body    goodbye  | body:421              open 0 paused  | body:421 body:250  sent 0+1 paused
-body    denied   | body:550              open 0 paused  | body:550 body:250  sent 0+1 paused
+body    denied   | body:550    body:250  sent 1         | body:550 body:250  sent 1+0
 body    babble   | body:-      body:250  sent 1         | body:-   body:250  sent 1+0
 body    drop     | body:-      body:250  sent 2         | body:-   body:250  sent 2+0
 body    lose     | body:-      body:250  sent 1         | body:-   body:250  sent 1+0

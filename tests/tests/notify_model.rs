@@ -40,6 +40,7 @@ const RETRIES: i64 = 2;
 
 /// Kinds in the order of their numbers, from 1.
 const KINDS: [fn() -> QueueEmail; 4] = [initial, reminder, acceptance, reply];
+const INITIAL: usize = 1;
 const REMINDER: usize = 2;
 const SCOPES: [CancelScope; 3] = [CancelScope::All, CancelScope::Invitation, CancelScope::Reminders];
 
@@ -49,6 +50,11 @@ fn covers(scope: CancelScope, kind: usize) -> bool {
         CancelScope::Invitation => kind <= REMINDER,
         CancelScope::Reminders => kind == REMINDER,
     }
+}
+
+/// Whether a reader with these kinds off gets no email of this kind.
+fn stops(off: &HashSet<(usize, usize)>, (reader, kind): (usize, usize)) -> bool {
+    off.contains(&(reader, kind)) || kind == REMINDER && off.contains(&(reader, INITIAL))
 }
 
 const FAULTS: [(At, Fault); 14] = [
@@ -254,7 +260,7 @@ impl Program {
             kind,
             reader,
             old,
-            unwanted: self.off.contains(&(reader, kind)),
+            unwanted: stops(&self.off, (reader, kind)),
             seen: None,
         };
         let stopped = self.cancels.iter().any(|cancel| cancel.stops(&email));
@@ -378,12 +384,8 @@ impl Program {
             self.off.insert(place);
             self.ever_off.insert(place);
         } else {
-            for email in self
-                .emails
-                .iter_mut()
-                .filter(|email| (email.reader, email.kind) == place)
-            {
-                email.unwanted = false;
+            for email in &mut self.emails {
+                email.unwanted &= stops(&self.off, (email.reader, email.kind));
             }
         }
         let (reader, kind) = place;
@@ -477,7 +479,7 @@ impl Program {
                         && bodies.get(&email.id).copied().unwrap_or_default() == bodies_then
                 }
                 Expired => email.old,
-                PreferenceOff => self.ever_off.contains(&place),
+                PreferenceOff => stops(&self.ever_off, place),
                 Suppressed => dead.contains(&email.reader) && !refused.contains(&email.id),
                 _ => !email.old && !email.unwanted,
             };

@@ -5,11 +5,12 @@ use std::fs;
 use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::BigInt};
 use proto::notify::v1::{
     AcceptanceEmail, EmailState, EraseMemberRequest, InitialEmail, Preferences, QueueEmail, ReplyEmail,
-    UpdatePreferencesRequest, email_command::Command, queue_email::Content,
+    UncertainResolution, UpdatePreferencesRequest, email_command::Command, queue_email::Content,
 };
 use shell::clock::{self, Clock};
 use tests::{
     clients::{id, reason, request},
+    deliveries::Deliveries,
     emails::{Post, acceptance, initial, reminder, reply},
     http, ports,
     preferences::{ALL_ON, Choices},
@@ -385,6 +386,10 @@ async fn an_erased_member_is_in_no_email_any_more_and_everybody_else_in_theirs()
     let dump = post.database.dump();
     let left: Vec<&str> = dump.lines().filter(|line| line.contains("erased-")).collect();
     assert!(left.is_empty(), "{left:#?}");
+    assert_eq!(
+        count(&post, "SELECT count(*) FROM email WHERE address_hash = ''"),
+        8
+    );
     assert_eq!(dump.matches("Other kept").count(), 1, "{dump}");
     assert_eq!(dump.matches("Named kept-named").count(), 1, "{dump}");
     assert_eq!(choices.get(&member).await.expect("read"), ALL_ON);
@@ -454,6 +459,30 @@ async fn an_email_in_doubt_that_names_an_erased_member_does_not_go_out_again() {
 }
 
 #[tokio::test]
+async fn an_uncertain_email_that_named_an_erased_member_cannot_go_out_again() {
+    let sink = SmtpSink::start().await;
+    sink.script(At::Body, Fault::Drop);
+    sink.script(At::Body, Fault::Drop);
+    let post = Post::start("erase_named_uncertain", |launch, _| {
+        launch.flag("--smtp-url", sink.url())
+    })
+    .await;
+    let choices = Choices::at(post.service.grpc());
+    let deliveries = Deliveries::at(post.service.grpc());
+    let member = id();
+    let email = naming(&member, "erased");
+    let email_id = post.queue(&email).await.expect("queued").email_id;
+    post.until(&email, EmailState::Uncertain).await;
+    choices.erase(erase_now(&member)).await.expect("erased");
+    assert!(!post.database.dump().contains("Named erased"));
+    let refused = deliveries.resolve(&email_id, UncertainResolution::Resend).await;
+    assert_eq!(reason(&refused.expect_err("refused")), "EMAIL_ERASED");
+    let resolved = deliveries.resolve(&email_id, UncertainResolution::Sent).await;
+    assert_eq!(resolved.expect("resolved").state(), EmailState::Sent);
+    assert_eq!(sink.received().len(), 2);
+}
+
+#[tokio::test]
 async fn one_call_erases_a_long_history() {
     const EMAILS: usize = 1_200;
     let (post, choices) = waiting("erase_many").await;
@@ -473,7 +502,10 @@ async fn one_call_erases_a_long_history() {
     let erased = choices.erase(erase_now(&member)).await.expect("erased");
     assert_eq!((erased.cancelled_count, erased.in_flight_count), (400, 0));
     assert_eq!(
-        count(&post, "SELECT count(*) FROM email WHERE letter IS NOT NULL"),
+        count(
+            &post,
+            "SELECT count(*) FROM email WHERE letter IS NOT NULL OR address_hash <> ''"
+        ),
         0
     );
     assert_eq!(count(&post, "SELECT count(*) FROM due"), 0);

@@ -90,6 +90,33 @@ async fn a_mail_server_that_refuses_us_is_left_alone_and_no_attempt_is_burnt() {
 }
 
 #[tokio::test]
+async fn what_a_server_has_against_one_email_stops_no_other_until_a_second_one_meets_it() {
+    let sink = SmtpSink::start().await;
+    let post = Post::start("suspect", |launch, _| {
+        to(launch, &[&sink])
+            .flag("--retry-delays", "1")
+            .flag("--smtp-connections", "1")
+    })
+    .await;
+    sink.script(At::Body, Fault::Reply("550 5.7.1 looks like spam"));
+    sink.script(At::Body, Fault::Reply("550 5.7.1 looks like spam"));
+    let suspect = queue(&post, 1).await;
+    sink.until(|sink| sink.unmet() == 0).await;
+    for email in queue(&post, 20).await.iter().chain(&suspect) {
+        post.until(email, EmailState::Sent).await;
+    }
+    assert_eq!(metric(&post, "smtp_relay_paused", &sink).await, 0);
+    assert_eq!(metric(&post, "smtp_relay_faults_total", &sink).await, 2);
+
+    sink.always(At::Body, Fault::Reply("550 5.7.1 you again"));
+    queue(&post, 20).await;
+    until_paused(&post, &sink).await;
+    a_while().await;
+    assert_eq!(count(&post, "attempt WHERE code = 550"), 4, "two more asked");
+    assert_eq!(count(&post, "due WHERE failures = 0"), 20);
+}
+
+#[tokio::test]
 async fn after_a_pause_one_email_tries_and_the_others_wait_for_it() {
     let sink = SmtpSink::start().await;
     sink.always(At::Connect, Fault::Drop);

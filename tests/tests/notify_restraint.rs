@@ -3,10 +3,13 @@
 use std::{collections::HashMap, time::Duration};
 
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::BigInt};
-use proto::notify::v1::{EmailState, QueueEmail, email_command::Command};
+use proto::notify::v1::{
+    EmailState, QueueEmail, email_command::Command, email_command_result::Result as Told,
+};
 use shell::clock::Clock;
 use tests::{
     clients::id,
+    deliveries::Deliveries,
     emails::{Post, acceptance, address, initial, reminder, reply},
     processes::Launch,
     smtp_sink::{At, Fault, SmtpSink},
@@ -221,10 +224,76 @@ async fn of_three_reminders_on_their_way_at_once_two_go_out() {
     assert_eq!(sink.received().len(), 3);
 }
 
+/// Reminders of one reader that wait for each other; the address is where each was queued for.
+async fn waiting(post: &Post, addresses: &[&str]) -> Vec<QueueEmail> {
+    let reader = id();
+    let just_reminded =
+        format!("INSERT INTO reader (member_id, reminded_at) VALUES ('{reader}', ARRAY[now(), now()])");
+    change(post, &just_reminded);
+    let mut reminders = Vec::new();
+    for address in addresses {
+        let mut email = to(&reader, reminder());
+        if let Some(recipient) = &mut email.recipient {
+            recipient.address = (*address).to_owned();
+        }
+        post.queue(&email).await.expect("applied");
+        reminders.push(email);
+    }
+    let put_off = format!("member_id = '{reader}' AND run_at > now() + interval '6 days'");
+    until_due(post, &put_off, i64::try_from(addresses.len()).expect("few")).await;
+    reminders
+}
+
+/// From now on their week is over.
+fn let_go(post: &Post) {
+    change(
+        post,
+        "UPDATE reader SET reminded_at = '{}'; UPDATE due SET run_at = now()",
+    );
+}
+
+#[tokio::test]
+async fn reminders_put_together_go_to_the_newest_address_and_tell_of_no_other() {
+    let sink = SmtpSink::start().await;
+    let post = Post::start("digest_moved", |launch, _| quick(launch, &sink)).await;
+    let deliveries = Deliveries::at(post.service.grpc());
+    let addresses = ["ben@old.example", "ben@new.example", "ben@new.example"];
+    let reminders = waiting(&post, &addresses).await;
+    let_go(&post);
+    for reminder in &reminders {
+        post.until(reminder, EmailState::Sent).await;
+    }
+    let received = sink.received();
+    assert_eq!(received.len(), 1);
+    assert_eq!(received[0].to, "ben@new.example");
+
+    let reminders = waiting(&post, &addresses).await;
+    sink.script(At::Rcpt, Fault::Reply("550 5.1.1 nobody"));
+    let_go(&post);
+    for reminder in &reminders {
+        post.until(reminder, EmailState::Dead).await;
+    }
+    assert!(deliveries.suppression("ben@new.example").await.is_some());
+    assert!(
+        deliveries.suppression("ben@old.example").await.is_none(),
+        "nobody tried it"
+    );
+}
+
 #[tokio::test]
 async fn a_reminder_that_is_cancelled_on_its_way_is_left_out_of_the_email() {
+    for left_out in 0..3 {
+        check_left_out(left_out).await;
+    }
+}
+
+/// One of four reminders, in the order of their ids, is cancelled once a mail server waits for the body.
+async fn check_left_out(left_out: usize) {
     let sink = SmtpSink::start().await;
-    let post = Post::start("digest_cancel", |launch, _| quick(launch, &sink)).await;
+    let post = Post::start("digest_cancel", |launch, _| {
+        quick(launch, &sink).flag("--bounce-address", "bounces@product.example")
+    })
+    .await;
     let reader = id();
     let mut reminders: Vec<QueueEmail> = (0..4).map(|_| to(&reader, reminder())).collect();
     for (number, email) in (1..).zip(&mut reminders) {
@@ -233,16 +302,23 @@ async fn a_reminder_that_is_cancelled_on_its_way_is_left_out_of_the_email() {
         }
     }
     sink.script(At::Data, Fault::Wait);
-    post.apply(queue(&reminders)).await.expect("applied");
+    let told = post.apply(queue(&reminders)).await.expect("applied");
     sink.until(|sink| sink.waiting() == 1).await;
+    let email_id = |told: &Told| match told {
+        Told::Queue(queued) => queued.email_id.clone(),
+        Told::Cancel(_) => panic!("only emails were queued"),
+    };
+    let mut by_id: Vec<(String, usize)> = told.iter().map(email_id).zip(0..).collect();
+    by_id.sort();
+    let (_, left_out) = by_id.remove(left_out);
     let counts = post
-        .cancel(&reminders[1].invitation_id, 2)
+        .cancel(&reminders[left_out].invitation_id, 2)
         .await
         .expect("applied");
     assert_eq!(counts, (1, 0, 0));
     sink.let_go();
     for (at, reminder) in reminders.iter().enumerate() {
-        let expected = if at == 1 {
+        let expected = if at == left_out {
             EmailState::Cancelled
         } else {
             EmailState::Sent
@@ -252,9 +328,47 @@ async fn a_reminder_that_is_cancelled_on_its_way_is_left_out_of_the_email() {
     let received = sink.received();
     assert_eq!(received.len(), 1);
     let read = tests::mail::Email::parse(&received[0].bytes).expect("an email");
-    for number in 1..=4 {
-        let is_there = read.text.contains(&format!("https://product.example/i/{number}"));
-        assert_eq!(is_there, number != 2, "{number}:\n{}", read.text);
+    for at in 0..4 {
+        let is_there = read
+            .text
+            .contains(&format!("https://product.example/i/{}", at + 1));
+        assert_eq!(is_there, at != left_out, "{at}:\n{}", read.text);
+    }
+    // What comes back is about an email that went out, and the newest one's address is where it went.
+    let (first, _) = &by_id[0];
+    let (_, newest) = by_id[2];
+    let sender = format!("<bounces+{}@product.example>", first.replace('-', ""));
+    assert_eq!(
+        (&*received[0].from, &*received[0].to),
+        (&*sender, address(&reminders[newest]))
+    );
+    assert!(read.message_id.contains(first.as_str()), "{}", read.message_id);
+}
+
+/// What is left out of a message is written down, however long that takes, beside the others' body.
+#[tokio::test]
+async fn the_rest_of_a_message_does_not_wait_until_it_is_written_what_was_left_out() {
+    let sink = SmtpSink::start().await;
+    let post = Post::start("digest_unwritten", |launch, _| quick(launch, &sink)).await;
+    let reader = id();
+    let reminders: Vec<QueueEmail> = (0..3).map(|_| to(&reader, reminder())).collect();
+    sink.script(At::Data, Fault::Wait);
+    post.apply(queue(&reminders)).await.expect("applied");
+    sink.until(|sink| sink.waiting() == 1).await;
+    post.cancel(&reminders[0].invitation_id, 2)
+        .await
+        .expect("applied");
+    let mut blocking = post.database.connect();
+    // The mark needs no history, every end does.
+    blocking
+        .batch_execute("BEGIN; LOCK TABLE attempt IN ACCESS EXCLUSIVE MODE")
+        .expect("locked");
+    sink.let_go();
+    let received = sink.until_received(1).await;
+    blocking.batch_execute("COMMIT").expect("let go");
+    assert_eq!(received.len(), 1);
+    for reminder in &reminders[1..] {
+        post.until(reminder, EmailState::Sent).await;
     }
 }
 
@@ -262,17 +376,20 @@ async fn a_reminder_that_is_cancelled_on_its_way_is_left_out_of_the_email() {
 async fn what_a_reader_switches_off_on_the_way_does_not_go_out() {
     let sink = SmtpSink::start().await;
     let post = Post::start("late_choice", |launch, _| quick(launch, &sink)).await;
-    let reader = id();
-    let email = to(&reader, acceptance());
-    sink.script(At::Data, Fault::Wait);
-    post.queue(&email).await.expect("applied");
-    sink.until(|sink| sink.waiting() == 1).await;
-    change(
-        &post,
-        &format!("INSERT INTO reader (member_id, off) VALUES ('{reader}', '{{3}}')"),
-    );
-    sink.let_go();
-    post.until(&email, EmailState::PreferenceOff).await;
+    // Who wants no emails about invitations wants no reminders of them either.
+    for (email, off) in [(acceptance(), 3), (reminder(), 2), (reminder(), 1)] {
+        let reader = id();
+        let email = to(&reader, email);
+        sink.script(At::Data, Fault::Wait);
+        post.queue(&email).await.expect("applied");
+        sink.until(|sink| sink.waiting() == 1).await;
+        change(
+            &post,
+            &format!("INSERT INTO reader (member_id, off) VALUES ('{reader}', '{{{off}}}')"),
+        );
+        sink.let_go();
+        post.until(&email, EmailState::PreferenceOff).await;
+    }
     assert_eq!(sink.received().len(), 0);
 }
 

@@ -126,6 +126,8 @@ async fn texts_and_histories_of_emails_go_90_days_after_they_were_queued_and_the
     let [young_id] = aged(&post, [&young_id], 89);
     let [sent_id, dead_id, uncertain_id] = aged(&post, [&sent_id, &dead_id, &uncertain_id], 91);
     until_erased(&post, 2).await;
+    let known = "SELECT count(*) FROM email WHERE address_hash <> ''";
+    assert_eq!(count(&post, known), 2, "addresses go in any form");
     for (id, state) in [
         (&sent_id, EmailState::Sent),
         (&dead_id, EmailState::Dead),

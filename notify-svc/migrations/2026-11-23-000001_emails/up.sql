@@ -55,7 +55,7 @@ CREATE INDEX due_ready ON due (run_at) WHERE lease_until IS NULL;
 CREATE INDEX due_leased ON due (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX due_by_invitation ON due (invitation_id);
 
--- What became of each attempt, with the mail server's words. Only ever appended to.
+-- What became of each attempt, with the mail server's words.
 CREATE TABLE attempt (
     email_id uuid NOT NULL,
     -- The lease epoch of the claim that made it.

@@ -92,6 +92,21 @@ impl Content {
 /// Somebody invites the reader.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Initial {
+    #[serde(flatten)]
+    pub(crate) invitation: Invitation,
+    /// How many reminders may follow.
+    #[serde(default = "reminders_unless_told")]
+    pub(crate) remaining_count: i32,
+}
+
+/// The reminders that follow an invitation at most where nobody said how many: the contract's two.
+pub(crate) fn reminders_unless_told() -> i32 {
+    2
+}
+
+/// What an invitation says at first and when the reader is reminded of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Invitation {
     pub(crate) inviter_name: String,
     /// Empty where there is none.
     pub(crate) note: String,
@@ -103,8 +118,7 @@ pub(crate) struct Initial {
 /// An invitation still waits for the reader.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Reminder {
-    /// What the initial email says, too.
-    pub(crate) invitation: Initial,
+    pub(crate) invitation: Invitation,
     /// Which reminder it is, from 1.
     pub(crate) number: i32,
     /// How many reminders may still follow.

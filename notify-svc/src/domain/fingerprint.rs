@@ -9,9 +9,9 @@ pub(crate) type Fingerprint = [u8; 32];
 
 /// What the event that causes an email fixed.
 ///
-/// Names, addresses, locale, links, the summary of connections and how many reminders remain are not part of it: the relay looks them up or signs
-/// them when it hands the command over, so they may differ between two deliveries of one event; the accept link does
-/// when keys are rotated in between. The first delivery wins.
+/// Names, addresses, locale, links, the summary of connections and how many reminders remain are not part of it: the relay
+/// looks them up or signs them when it hands the command over, so they may differ between two deliveries of one event; the
+/// accept link does when keys are rotated in between. The first delivery wins.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Event<'a> {
     pub(crate) invitation_id: Uuid,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::reply::{Ending, Enhanced, Step};
 
 /// First and longest pause after a fault of the mail server's own; each is twice the one before.
@@ -12,8 +14,8 @@ const LOST_PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from
 const MAX_LOST: u32 = 5;
 
 /// Whether the mail server, or we as its client or as the sender, are at fault, and neither the email nor its reader: 421,
-/// 5.7.x and a bad sender's address (5.1.7, 5.1.8) at any step, and what refuses TLS or the login. Such an ending burns no
-/// attempt.
+/// 5.7.x and a bad sender's address (5.1.7, 5.1.8) at any step, at MAIL, where no reader is named yet, what would tell of a
+/// dead mailbox later, and what refuses TLS or the login. Such an ending burns no attempt.
 ///
 /// 530 and its like come at MAIL, too, where a server asks for a login that we have none for (RFC 4954, section 6).
 pub(crate) fn relay_fault(step: Step, code: Option<u16>, enhanced: Option<Enhanced>) -> bool {
@@ -23,12 +25,20 @@ pub(crate) fn relay_fault(step: Step, code: Option<u16>, enhanced: Option<Enhanc
         (Step::Connect | Step::Mail, Some(530 | 534 | 535 | 538)) => true,
         (Step::Connect | Step::Mail | Step::Rcpt | Step::Data | Step::Body, _) => {
             enhanced.is_some_and(|enhanced| {
-                matches!(
-                    (enhanced.class, enhanced.subject, enhanced.detail),
-                    (5, 7, _) | (5, 1, 7 | 8)
-                )
+                let (class, subject, detail) = (enhanced.class, enhanced.subject, enhanced.detail);
+                matches!((class, subject, detail), (5, 7, _) | (5, 1, 7 | 8))
+                    || step == Step::Mail && enhanced.names_a_dead_mailbox()
             })
         }
+    }
+}
+
+/// Whether a [`relay_fault`] may be meant for one email: once its reader is named, or its text is known, a server that is
+/// content with everything else says 5.7.x, too.
+fn may_mean_the_email(step: Step, code: Option<u16>) -> bool {
+    match step {
+        Step::Compose | Step::Connect | Step::Mail => false,
+        Step::Rcpt | Step::Data | Step::Body => code != Some(421),
     }
 }
 
@@ -41,14 +51,23 @@ pub(crate) enum Event {
     Answered,
     /// It let nobody in, fell silent, or the connection broke.
     Lost,
-    /// [`relay_fault`].
+    /// [`relay_fault`] that this email alone may have met.
+    Suspect(Uuid),
+    /// Any other [`relay_fault`].
     Fault,
 }
 
 impl Event {
-    pub(crate) fn of(ending: &Ending) -> Self {
+    /// What this ending of the email's try tells.
+    pub(crate) fn of(ending: &Ending, email_id: Uuid) -> Self {
         match (ending.step, ending.code) {
-            _ if relay_fault(ending.step, ending.code, ending.enhanced) => Self::Fault,
+            (step, code) if relay_fault(step, code, ending.enhanced) => {
+                if may_mean_the_email(step, code) {
+                    Self::Suspect(email_id)
+                } else {
+                    Self::Fault
+                }
+            }
             (Step::Compose, _) => Self::Answered,
             (Step::Connect, _) | (_, None) => Self::Lost,
             (Step::Body, Some(200..300)) => Self::Accepted,
@@ -60,10 +79,8 @@ impl Event {
 /// Whether an email that ended so before its body may go to the next mail server at once: what this one said is not about
 /// the email, or only says what this one cannot do.
 pub(crate) fn goes_on(ending: &Ending) -> bool {
-    match Event::of(ending) {
-        Event::Lost | Event::Fault => ending.step < Step::Body,
-        Event::Accepted | Event::Answered => ending.step == Step::Compose,
-    }
+    let (step, code) = (ending.step, ending.code);
+    step < Step::Body && (step == Step::Connect || code.is_none() || relay_fault(step, code, ending.enhanced))
 }
 
 /// What is known of a mail server. Times are told since some moment that stays the same.
@@ -71,6 +88,8 @@ pub(crate) fn goes_on(ending: &Ending) -> bool {
 pub(crate) struct RelayState {
     /// Faults of its own since it took an email.
     faults: u32,
+    /// The email that met what may be a fault of the server's, none of which it took since.
+    suspect: Option<Uuid>,
     /// Connections lost in a row.
     lost: u32,
     /// End of its latest pause; none once it has shown that it works again.
@@ -96,7 +115,8 @@ impl RelayState {
     }
 
     /// What ends during a pause was begun before it and tells nothing new: sixteen emails that meet the same fault are
-    /// one fault.
+    /// one fault. What one email meets again and again is no fault until another meets it, too: otherwise one member's
+    /// text could stop everybody's.
     pub(crate) fn after(self, event: Event, now: Duration) -> Self {
         match (self.stand(now), event) {
             (Stand::Paused(_), _) => self,
@@ -106,7 +126,16 @@ impl RelayState {
                 paused_until: self.paused_until.filter(|_| self.faults > 0),
                 ..self
             },
-            (Stand::Usable | Stand::OnTrial, Event::Fault) => Self {
+            (Stand::Usable | Stand::OnTrial, Event::Suspect(email_id))
+                if self.suspect.is_none_or(|suspect| suspect == email_id) =>
+            {
+                Self {
+                    suspect: Some(email_id),
+                    lost: 0,
+                    ..self
+                }
+            }
+            (Stand::Usable | Stand::OnTrial, Event::Suspect(_) | Event::Fault) => Self {
                 faults: self.faults.saturating_add(1),
                 paused_until: Some(now + pause(FAULT_PAUSE, self.faults)),
                 ..self

@@ -48,6 +48,17 @@ pub(crate) struct Ending {
     pub(crate) relay: Option<Arc<str>>,
 }
 
+impl Ending {
+    /// What the server said in numbers: `550 5.1.1`.
+    pub(crate) fn codes(&self) -> String {
+        let codes = [
+            self.code.map(|code| code.to_string()),
+            self.enhanced.map(|code| code.to_string()),
+        ];
+        codes.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// An enhanced status code (RFC 3463), e.g. 5.1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Enhanced {
@@ -207,6 +218,31 @@ mod tests {
         check(552, "5.3.4 too big", Verdict::Refused);
         check(450, "4.1.1 try later", Verdict::Delayed);
         check(450, "4.7.1 greylisted", Verdict::Delayed);
+    }
+
+    #[test]
+    fn before_a_reader_is_named_no_mailbox_of_theirs_is_dead() {
+        for text in [
+            "5.1.0 sender rejected",
+            "5.1.1 nobody",
+            "5.1.10 null MX",
+            "5.2.1 disabled",
+        ] {
+            assert_eq!(
+                verdict(&ended(Step::Mail, Some(550), text)),
+                Verdict::RelayFault,
+                "{text}"
+            );
+        }
+        check(Step::Mail, Some(550), Verdict::Refused);
+    }
+
+    #[test]
+    fn what_a_server_says_in_numbers_has_no_words() {
+        let codes = |code, text| ended(Step::Rcpt, code, text).codes();
+        assert_eq!(codes(Some(550), "5.1.1 ben.berger: unknown"), "550 5.1.1");
+        assert_eq!(codes(Some(550), "ben.berger: unknown"), "550");
+        assert_eq!(codes(None, "timed out"), "");
     }
 
     #[test]

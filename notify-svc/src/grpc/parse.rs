@@ -192,7 +192,8 @@ fn reader(violations: &mut Violations, at: &str, recipient: &wire::EmailRecipien
         name: violations.line(&field("name"), &recipient.name, MAX_NAME_CHARS),
         address: violations.email(&field("address"), &recipient.address),
         locale: violations.locale(&field("locale"), &recipient.locale),
-        time_zone: violations.time_zone(&field("time_zone"), &recipient.time_zone),
+        // One that is new to this machine is no reason to lose the email: it is taken for UTC.
+        time_zone: violations.time_zone_name(&field("time_zone"), &recipient.time_zone),
     }
 }
 

@@ -83,8 +83,8 @@ pub(crate) fn envelope(parts: &[Part<'_>], head: &Letterhead) -> Result<Envelope
 }
 
 fn try_envelope(parts: &[Part<'_>], head: &Letterhead) -> Result<Envelope, Unfit> {
-    let first = parts.first().ok_or(Unfit::Letter)?;
-    let letter = first.letter.ok_or(Unfit::Letter)?;
+    let (first, newest) = parts.first().zip(parts.last()).ok_or(Unfit::Letter)?;
+    let letter = newest.letter.ok_or(Unfit::Letter)?;
     Ok(Envelope {
         email_id: first.email_id,
         from: head.sender.of(first.email_id)?,
@@ -92,7 +92,8 @@ fn try_envelope(parts: &[Part<'_>], head: &Letterhead) -> Result<Envelope, Unfit
     })
 }
 
-/// Puts emails of one reader together as one message, known by the first of them: headers and body; lines end in CRLF,
+/// Puts emails of one reader, in the order in which they were queued, together as one message: known by the first of them,
+/// addressed as the last one is, because a reader's address may have changed in between. Headers and body; lines end in CRLF,
 /// the last one too. What fails is the row's fault and for good; it must not take the worker down, so even a panic (lettre
 /// has one for names with line breaks) is only this email's end.
 pub(crate) fn compose(parts: &[Part<'_>], head: &Letterhead) -> Result<Vec<u8>, Ending> {
@@ -107,7 +108,7 @@ pub(crate) fn compose(parts: &[Part<'_>], head: &Letterhead) -> Result<Vec<u8>, 
 fn try_compose(parts: &[Part<'_>], head: &Letterhead) -> Result<Vec<u8>, Unfit> {
     let letters = parts.iter().map(|part| part.letter);
     let letters: Vec<&Letter> = letters.collect::<Option<_>>().ok_or(Unfit::Letter)?;
-    let (first, letter) = parts.first().zip(letters.first()).ok_or(Unfit::Letter)?;
+    let (first, letter) = parts.first().zip(letters.last()).ok_or(Unfit::Letter)?;
     let link = Link {
         member_id: first.member_id,
         kind: letter.content.kind(),

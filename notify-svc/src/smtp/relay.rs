@@ -6,6 +6,7 @@ use std::{
 };
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
 
 use super::{
     connection::{Connection, Limits},
@@ -51,7 +52,8 @@ struct Inner {
 
 /// Why an email cannot try a mail server now.
 pub(super) enum NotNow {
-    Paused,
+    /// Until then.
+    Paused(Duration),
     /// All connections carry emails, or one email is trying whether it works again.
     Busy,
 }
@@ -81,7 +83,7 @@ impl Relay {
         let trial = match inner.state.stand(now) {
             Stand::Usable => false,
             Stand::OnTrial => true,
-            Stand::Paused(_) => return Err(NotNow::Paused),
+            Stand::Paused(until) => return Err(NotNow::Paused(until)),
         };
         if trial && inner.on_trial {
             return Err(NotNow::Busy);
@@ -148,14 +150,14 @@ impl Relay {
         envelope: &Envelope,
     ) -> Result<(Connection, Result<(), Ending>), Ending> {
         let established = Connection::establish(&self.server, &self.trust, self.limits, place).await;
-        let mut connection = established.map_err(|ending| self.ended(ending))?;
+        let mut connection = established.map_err(|ending| self.ended(envelope.email_id, ending))?;
         let begun = connection.begin(envelope).await;
         Ok((connection, begun))
     }
 
     /// Learns from how an email's try ended, and names this server in it.
-    fn ended(&self, ending: Ending) -> Ending {
-        let (event, now) = (Event::of(&ending), now());
+    fn ended(&self, email_id: Uuid, ending: Ending) -> Ending {
+        let (event, now) = (Event::of(&ending, email_id), now());
         let (before, after) = {
             let mut inner = self.lock();
             let before = inner.state.stand(now);
@@ -164,7 +166,7 @@ impl Relay {
         };
         match event {
             Event::Accepted | Event::Answered => {}
-            Event::Lost | Event::Fault => measure::fault(&self.name),
+            Event::Lost | Event::Suspect(_) | Event::Fault => measure::fault(&self.name),
         }
         if before != after {
             measure::paused(&self.name, after != Stand::Usable);
@@ -208,12 +210,16 @@ impl Pass {
             },
         };
         if let Err(ending) = begun {
-            let ending = relay.ended(ending);
+            let ending = relay.ended(envelope.email_id, ending);
             connection.reset(&ending).await;
             relay.park(connection);
             return Err(ending);
         }
-        Ok(Carrier { turn, connection })
+        Ok(Carrier {
+            turn,
+            connection,
+            email_id: envelope.email_id,
+        })
     }
 }
 
@@ -226,13 +232,14 @@ fn was_given_up(ending: &Ending) -> bool {
 pub(crate) struct Carrier {
     turn: Turn,
     connection: Connection,
+    email_id: Uuid,
 }
 
 impl Carrier {
     /// Sends the body and waits for the last word.
     pub(super) async fn send(mut self, bytes: &[u8]) -> Ending {
         let ending = self.connection.body(bytes).await;
-        let ending = self.turn.relay.ended(ending);
+        let ending = self.turn.relay.ended(self.email_id, ending);
         self.turn.relay.park(self.connection);
         ending
     }

@@ -13,7 +13,10 @@ use super::{
     tls::Trust,
     url::MailServer,
 };
-use crate::domain::relay::{Stand, goes_on};
+use crate::domain::{
+    relay::{Stand, goes_on},
+    reply::{Ending, Step},
+};
 
 /// The mail servers. An email goes to the first that is neither paused nor full.
 pub(crate) struct Relays {
@@ -28,8 +31,8 @@ enum Next {
     Try(usize, Pass),
     /// A server may be tried once an email ends there.
     Wait,
-    /// Those that it has not tried are paused.
-    Over,
+    /// Those that it has not tried are paused, for so long at least; none where it has tried all.
+    Over(Option<Duration>),
 }
 
 impl Relays {
@@ -64,26 +67,38 @@ impl Relays {
                     tried[index] = true;
                     match pass.begin(envelope).await {
                         Ok(carrier) => return Ok(carrier),
-                        Err(ending) if goes_on(&ending) => last = Some(ending),
+                        Err(ending) if goes_on(&ending) => last = Some(weightier(last, ending)),
                         Err(ending) => return Err(NotOpen::Ended(ending)),
                     }
                 }
-                Next::Over => return Err(last.map_or(NotOpen::Paused, NotOpen::Ended)),
+                Next::Over(pause) => {
+                    return Err(match (last, pause) {
+                        (Some(ending), Some(pause)) if ending.step == Step::Compose => NotOpen::Paused(pause),
+                        (Some(ending), _) => NotOpen::Ended(ending),
+                        (None, pause) => NotOpen::Paused(pause.unwrap_or_default()),
+                    });
+                }
             }
         }
     }
 
     fn next(&self, tried: &[bool]) -> Next {
         let now = now();
-        let mut busy = false;
+        let (mut busy, mut usable_at) = (false, None);
         for (index, relay) in self.relays.iter().enumerate().filter(|(index, _)| !tried[*index]) {
             match relay.admit(now) {
                 Ok(pass) => return Next::Try(index, pass),
                 Err(NotNow::Busy) => busy = true,
-                Err(NotNow::Paused) => {}
+                Err(NotNow::Paused(until)) => {
+                    usable_at = Some(usable_at.map_or(until, |earliest: Duration| earliest.min(until)));
+                }
             }
         }
-        if busy { Next::Wait } else { Next::Over }
+        if busy {
+            Next::Wait
+        } else {
+            Next::Over(usable_at.map(|at| at.saturating_sub(now)))
+        }
     }
 
     /// Connections to all servers.
@@ -99,5 +114,13 @@ impl Relays {
             Stand::Usable | Stand::OnTrial => None,
         });
         ends.collect::<Option<Vec<_>>>()?.into_iter().min()
+    }
+}
+
+/// Of two servers' endings the one that may be another next time: what one server cannot do, the other may.
+fn weightier(before: Option<Ending>, ending: Ending) -> Ending {
+    match before {
+        Some(before) if ending.step == Step::Compose => before,
+        Some(_) | None => ending,
     }
 }

@@ -1,5 +1,5 @@
 //! Table `act`, and what operators do to emails: one transaction with the act's row, so that it is done once and known
-//! for ever who did it.
+//! who did it, for as long as acts are kept.
 //!
 //! Locks are taken in the order of all who close emails: the row of `due`, then the email. So an act and a worker meet
 //! as a cancel and a worker do: whoever is first, the other finds the claim or the email gone.

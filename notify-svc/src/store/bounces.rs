@@ -80,7 +80,7 @@ pub(crate) fn note_bounce(
             });
         };
         if is_new {
-            let told = (email_id, format!("{} {}", fate.status, fate.diagnostic));
+            let told = (email_id, fate.status.to_string());
             suppress(connection, &[told], Reason::Bounced, now)?;
         }
         let suppressed = IsSuppressed { hash }.get_result(connection)?;

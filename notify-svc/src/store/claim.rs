@@ -1,6 +1,6 @@
 //! Claiming: a worker takes emails under a lease, and learns what it has to know of them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use diesel::{
     PgConnection, QueryResult, RunQueryDsl,
@@ -10,7 +10,12 @@ use jiff::Timestamp;
 use jiff_diesel::ToDiesel;
 use uuid::Uuid;
 
-use super::{emails::kind, fences::kind_codes, lease::Held, statement::statement};
+use super::{
+    emails::kind,
+    fences::kind_codes,
+    lease::{Held, milliseconds},
+    statement::statement,
+};
 use crate::domain::{
     delivery::{Case, Progress},
     email::Letter,
@@ -39,17 +44,19 @@ impl Claimed {
 }
 
 statement! {
-    /// The CTE is materialized: otherwise the planner may run it again for each row and claim more than `places`.
+    /// The CTE is materialized: otherwise the planner may run it again for each row and claim more than `places`. Leases
+    /// are told by Postgres' clock, which all processes share.
     struct TakeDue {
         now: jiff_diesel::Timestamp as Timestamptz,
         places: i64 as BigInt,
         worker: Uuid as SqlUuid,
-        lease_until: jiff_diesel::Timestamp as Timestamptz,
+        lease_ms: i64 as BigInt,
     } -> (SqlUuid, Integer) =
     "WITH ready AS MATERIALIZED (SELECT email_id FROM due WHERE lease_until IS NULL AND run_at <= " now
     " ORDER BY run_at LIMIT " places " FOR UPDATE SKIP LOCKED) \
-     UPDATE due SET phase = 1, lease_epoch = lease_epoch + 1, leased_by = " worker ", lease_until = " lease_until
-    " FROM ready WHERE due.email_id = ready.email_id RETURNING due.email_id, due.lease_epoch"
+     UPDATE due SET phase = 1, lease_epoch = lease_epoch + 1, leased_by = " worker ", \
+     lease_until = statement_timestamp() + " lease_ms " * interval '1 millisecond' \
+     FROM ready WHERE due.email_id = ready.email_id RETURNING due.email_id, due.lease_epoch"
 }
 
 statement! {
@@ -58,13 +65,14 @@ statement! {
         member_id: Uuid as SqlUuid,
         places: i64 as BigInt,
         worker: Uuid as SqlUuid,
-        lease_until: jiff_diesel::Timestamp as Timestamptz,
+        lease_ms: i64 as BigInt,
     } -> (SqlUuid, Integer) =
     "WITH ready AS MATERIALIZED (SELECT email_id FROM due WHERE lease_until IS NULL AND kind = 2 AND member_id = "
     member_id
     " ORDER BY email_id LIMIT " places " FOR UPDATE SKIP LOCKED) \
-     UPDATE due SET phase = 1, lease_epoch = lease_epoch + 1, leased_by = " worker ", lease_until = " lease_until
-    " FROM ready WHERE due.email_id = ready.email_id RETURNING due.email_id, due.lease_epoch"
+     UPDATE due SET phase = 1, lease_epoch = lease_epoch + 1, leased_by = " worker ", \
+     lease_until = statement_timestamp() + " lease_ms " * interval '1 millisecond' \
+     FROM ready WHERE due.email_id = ready.email_id RETURNING due.email_id, due.lease_epoch"
 }
 
 type Columns = (
@@ -87,7 +95,8 @@ statement! {
          fence.sequence > due.sequence AND due.kind = ANY(" all_kinds ") \
          OR fence.invitation_sequence > due.sequence AND due.kind = ANY(" invitation_kinds ") \
          OR fence.reminders_sequence > due.sequence AND due.kind = ANY(" reminder_kinds "))), \
-       reader.member_id IS NULL OR NOT reader.contact_restricted AND due.kind <> ALL(reader.off), \
+       reader.member_id IS NULL OR NOT reader.contact_restricted AND due.kind <> ALL(reader.off) \
+         AND (due.kind <> 2 OR 1 <> ALL(reader.off)), \
        EXISTS (SELECT FROM suppression WHERE suppression.address_hash = email.address_hash), \
        CASE WHEN due.kind = 2 THEN \
          (SELECT count(*) FROM due AS other WHERE other.kind = 2 AND other.member_id = due.member_id) ELSE 0 END, \
@@ -104,13 +113,13 @@ pub(crate) fn claim(
     places: usize,
     worker: Uuid,
     now: Timestamp,
-    lease_until: Timestamp,
+    lease: Duration,
 ) -> QueryResult<Vec<Claimed>> {
     let taken = TakeDue {
         now: now.to_diesel(),
         places: i64::try_from(places).unwrap_or(i64::MAX),
         worker,
-        lease_until: lease_until.to_diesel(),
+        lease_ms: milliseconds(lease),
     };
     let taken = taken.load(connection)?;
     read(connection, taken)
@@ -122,13 +131,13 @@ pub(crate) fn claim_reminders(
     member_id: Uuid,
     places: usize,
     worker: Uuid,
-    lease_until: Timestamp,
+    lease: Duration,
 ) -> QueryResult<Vec<Claimed>> {
     let taken = TakeReminders {
         member_id,
         places: i64::try_from(places).unwrap_or(i64::MAX),
         worker,
-        lease_until: lease_until.to_diesel(),
+        lease_ms: milliseconds(lease),
     };
     let taken = taken.load(connection)?;
     read(connection, taken)

@@ -24,7 +24,8 @@ struct Size {
 /// Moves the live rows of `due` to fresh files where it is large and most of it is dead. Answers whether it did. Waits for
 /// others only a moment: who holds a lock on the table for longer, such as a backup, comes first.
 ///
-/// An open transaction that looks into `due` for the first time afterwards finds it empty; none of ours looks twice.
+/// An open transaction that looks into `due` for the first time afterwards finds it empty. Of ours only a list of emails may:
+/// it then shows open emails as neither claimed nor due.
 pub(crate) fn compact(connection: &mut PgConnection) -> QueryResult<bool> {
     if !is_worth_it(connection)? {
         return Ok(false);

@@ -105,6 +105,9 @@ fn address_hash(email: &New<'_>) -> Vec<u8> {
 
 /// Where the given emails stand.
 pub(super) fn states(connection: &mut PgConnection, ids: Vec<Uuid>) -> QueryResult<HashMap<Uuid, State>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
     let rows: Vec<(Uuid, i16)> = States { ids }.load(connection)?;
     let known = rows.into_iter().map(|(id, code)| Ok((id, state(code)?)));
     known.collect()

@@ -47,13 +47,14 @@ statement! {
        ON CONFLICT DO NOTHING), \
      attempts AS (DELETE FROM attempt USING gone WHERE attempt.email_id = gone.email_id), \
      bounces AS (DELETE FROM bounce USING gone WHERE bounce.email_id = gone.email_id) \
-     UPDATE email SET state = gone.state, final_at = " now ", claims = gone.lease_epoch, letter = NULL \
-     FROM gone WHERE email.id = gone.email_id RETURNING email.kind, email.state"
+     UPDATE email SET state = gone.state, final_at = " now ", claims = gone.lease_epoch, \
+       letter = NULL, address_hash = '' FROM gone WHERE email.id = gone.email_id RETURNING email.kind, email.state"
 }
 
 statement! {
-    /// Emails to others that only name the member, but for those in their body or in doubt. A worker that holds one has read the name
-    /// already: it loses the claim.
+    /// Emails to others that only name the member, but for those in their body or in doubt. A worker that holds one has read
+    /// the name already: it loses the claim. An uncertain one (6) loses all that it says, because nobody may send it again
+    /// with other bytes.
     struct Unname {
         member_id: Uuid as SqlUuid,
         until: jiff_diesel::Timestamp as Timestamptz,
@@ -67,7 +68,9 @@ statement! {
        WHERE due.phase < 2 AND NOT due.doubted ORDER BY due.email_id FOR UPDATE OF due), \
      taken_back AS (UPDATE due SET phase = 0, leased_by = NULL, lease_until = NULL FROM waiting \
        WHERE due.email_id = waiting.email_id AND due.phase = 1), \
-     unnamed AS (UPDATE email SET named_ids = '{}', letter = jsonb_set(letter::jsonb, '{content,names}', '[]', false)::json \
+     unnamed AS (UPDATE email SET named_ids = '{}', \
+       letter = CASE WHEN email.state <> 6 THEN jsonb_set(letter::jsonb, '{content,names}', '[]', false)::json END, \
+       address_hash = CASE WHEN email.state <> 6 THEN address_hash ELSE '' END \
        FROM naming WHERE email.id = naming.id \
          AND (email.state <> 1 OR email.id IN (SELECT email_id FROM waiting)) RETURNING 1) \
      SELECT count(*) FROM unnamed"
@@ -87,7 +90,7 @@ statement! {
        ORDER BY id LIMIT " limit " FOR UPDATE OF email), \
      attempts AS (DELETE FROM attempt USING theirs WHERE attempt.email_id = theirs.id), \
      bounces AS (DELETE FROM bounce USING theirs WHERE bounce.email_id = theirs.id), \
-     blank AS (UPDATE email SET letter = NULL FROM theirs WHERE email.id = theirs.id RETURNING 1) \
+     blank AS (UPDATE email SET letter = NULL, address_hash = '' FROM theirs WHERE email.id = theirs.id RETURNING 1) \
      SELECT count(*) FROM blank"
 }
 

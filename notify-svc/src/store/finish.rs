@@ -17,12 +17,10 @@ use super::{
 };
 use crate::domain::{
     delivery::{Move, Progress},
+    diagnostic::words,
     kind::Kind,
     reply::Ending,
 };
-
-/// Longest reply that the history keeps, in characters.
-const REPLY_CHARS: usize = 500;
 
 /// What became of a claim.
 #[derive(Debug, Clone)]
@@ -88,7 +86,7 @@ pub(crate) fn finish(
         let dead = finished
             .iter()
             .filter(|finish| finish.suppress && written.contains(&finish.held));
-        let told = |finish: &Finish| finish.ending.as_ref().map(reply).unwrap_or_default();
+        let told = |finish: &Finish| finish.ending.as_ref().map(Ending::codes).unwrap_or_default();
         dead.map(|finish| (finish.held.email_id, told(finish))).collect()
     };
     if !finished.iter().any(|finish| finish.suppress) {
@@ -129,7 +127,7 @@ fn write(connection: &mut PgConnection, finished: &[Finish], now: Timestamp) -> 
             .collect(),
         codes: endings().map(|ending| ending.and_then(code)).collect(),
         replies: endings()
-            .map(|ending| ending.map(reply).unwrap_or_default())
+            .map(|ending| ending.map(|ending| words(&ending.text)).unwrap_or_default())
             .collect(),
         relays: endings().map(relay).collect(),
         now: now.to_diesel(),
@@ -146,10 +144,4 @@ fn relay(ending: Option<&Ending>) -> String {
         .and_then(|ending| ending.relay.as_deref())
         .unwrap_or_default()
         .to_owned()
-}
-
-/// The server's words, cut, without characters that Postgres or a terminal would choke on.
-fn reply(ending: &Ending) -> String {
-    let words = ending.text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    words.take(REPLY_CHARS).collect()
 }

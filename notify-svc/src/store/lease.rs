@@ -1,6 +1,6 @@
 //! What a worker does to the emails it holds: mark them, keep them, give them back.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use diesel::{
     PgConnection, QueryResult, RunQueryDsl,
@@ -45,7 +45,7 @@ statement! {
        FROM clock, unnest(" ids ", " epochs ", " reminded_before
     ") AS held (email_id, epoch, reminded_before) JOIN due USING (email_id) \
        WHERE due.lease_epoch = held.epoch AND due.phase = 1 AND due.leased_by = " worker
-    " AND coalesce(due.lease_until > clock.now, false) AND NOT EXISTS (SELECT FROM fence WHERE fence.invitation_id = due.invitation_id AND ( \
+    " AND coalesce(due.lease_until > statement_timestamp(), false) AND NOT EXISTS (SELECT FROM fence WHERE fence.invitation_id = due.invitation_id AND ( \
          fence.sequence > due.sequence AND due.kind = ANY(" all_kinds ") \
          OR fence.invitation_sequence > due.sequence AND due.kind = ANY(" invitation_kinds ") \
          OR fence.reminders_sequence > due.sequence AND due.kind = ANY(" reminder_kinds "))) \
@@ -62,7 +62,7 @@ statement! {
          sent_at = (known.sent_at || now)[greatest(1, cardinality(known.sent_at) + 2 - cap):], \
          reminded_at = (known.reminded_at || known.more)[greatest(1, cardinality(known.reminded_at || known.more) + 1 - digest_from):] \
        FROM known, clock WHERE reader.member_id = known.member_id \
-         AND NOT known.contact_restricted AND known.kind <> ALL(known.off) \
+         AND NOT known.contact_restricted AND known.kind <> ALL(known.off) AND (known.kind <> 2 OR 1 <> ALL(known.off)) \
          AND (cap = 0 OR cardinality(known.sent_at) < cap \
            OR known.sent_at[cardinality(known.sent_at) - cap + 1] <= now - interval '1 day') \
          AND (known.kind <> 2 OR known.reminded_before > \
@@ -74,18 +74,21 @@ statement! {
 }
 
 statement! {
+    /// Leaves out rows that somebody else has locked, who ends or moves them, so that they do not hold up the others. Its
+    /// one row is the time by Postgres' clock.
     struct Extend {
         ids: Vec<Uuid> as Array<SqlUuid>,
         epochs: Vec<i32> as Array<Integer>,
         worker: Uuid as SqlUuid,
-        lease_until: jiff_diesel::Timestamp as Timestamptz,
-    } -> SqlUuid =
+        lease_ms: i64 as BigInt,
+    } -> Timestamptz =
     "WITH mine AS MATERIALIZED (SELECT due.email_id FROM unnest(" ids ", " epochs
     ") AS held (email_id, epoch) JOIN due USING (email_id) \
        WHERE due.lease_epoch = held.epoch AND due.leased_by = " worker
-    " ORDER BY due.email_id FOR UPDATE OF due) \
-     UPDATE due SET lease_until = " lease_until
-    " FROM mine WHERE due.email_id = mine.email_id RETURNING due.email_id"
+    " ORDER BY due.email_id FOR UPDATE OF due SKIP LOCKED), \
+     kept AS (UPDATE due SET lease_until = statement_timestamp() + " lease_ms " * interval '1 millisecond' \
+       FROM mine WHERE due.email_id = mine.email_id) \
+     SELECT statement_timestamp()"
 }
 
 statement! {
@@ -139,28 +142,31 @@ pub(crate) fn mark(
         .collect())
 }
 
-/// Extends the leases of what is still held.
+/// Extends the leases of what is still held. Answers the database's time.
 pub(crate) fn extend(
     connection: &mut PgConnection,
     held: &[Held],
     worker: Uuid,
-    lease_until: Timestamp,
-) -> QueryResult<()> {
+    lease: Duration,
+) -> QueryResult<Timestamp> {
     let (ids, epochs) = columns(held);
-    let lease_until = lease_until.to_diesel();
-    Extend {
+    let extend = Extend {
         ids,
         epochs,
         worker,
-        lease_until,
-    }
-    .load::<Uuid>(connection)?;
-    Ok(())
+        lease_ms: milliseconds(lease),
+    };
+    let now: jiff_diesel::Timestamp = extend.get_result(connection)?;
+    Ok(now.into())
 }
 
 /// Gives back what this worker holds and has not begun. Answers how many those were.
 pub(crate) fn release(connection: &mut PgConnection, worker: Uuid) -> QueryResult<i64> {
     Release { worker }.get_result(connection)
+}
+
+pub(super) fn milliseconds(lease: Duration) -> i64 {
+    i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn columns(held: &[Held]) -> (Vec<Uuid>, Vec<i32>) {

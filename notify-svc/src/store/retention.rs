@@ -27,7 +27,7 @@ statement! {
      old AS MATERIALIZED (SELECT id FROM next WHERE NOT EXISTS (SELECT FROM open WHERE open.id <= next.id)), \
      attempts AS (DELETE FROM attempt USING old WHERE attempt.email_id = old.id), \
      bounces AS (DELETE FROM bounce USING old WHERE bounce.email_id = old.id), \
-     erased AS (UPDATE email SET letter = NULL FROM old WHERE email.id = old.id AND letter IS NOT NULL), \
+     erased AS (UPDATE email SET letter = NULL, address_hash = '' FROM old WHERE email.id = old.id AND letter IS NOT NULL), \
      moved AS (UPDATE retention SET passed = last.id FROM (SELECT id FROM old ORDER BY id DESC LIMIT 1) AS last) \
      SELECT count(*) FROM old"
 }

@@ -13,7 +13,7 @@ use super::{
     acts::{self, Act, Failure},
     statement::statement,
 };
-use crate::domain::{address::AddressHash, diagnostic::words_for_ever, operate::Refusal};
+use crate::domain::{address::AddressHash, operate::Refusal};
 
 /// Who said that an address is dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +86,8 @@ statement! {
      WHERE act.client = one.client AND act.request_id = one.request_id RETURNING one.email_id"
 }
 
-/// Notes that the addresses of these emails are dead, with what was said of them.
+/// Notes that the addresses of these emails are dead, with the codes that said so: words could hold the address, and this
+/// outlives the email.
 pub(crate) fn suppress(
     connection: &mut PgConnection,
     told: &[(Uuid, String)],
@@ -95,7 +96,7 @@ pub(crate) fn suppress(
 ) -> QueryResult<()> {
     let suppress = Suppress {
         email_ids: told.iter().map(|(email_id, _)| *email_id).collect(),
-        diagnostics: told.iter().map(|(_, words)| words_for_ever(words)).collect(),
+        diagnostics: told.iter().map(|(_, codes)| codes.clone()).collect(),
         reason: reason as i16,
         now: now.to_diesel(),
     };

@@ -2,7 +2,10 @@
 
 use crate::{
     domain::{
-        email::{Acceptance, Content, Initial, Letter, Recipient, Reminder, Reply},
+        email::{
+            Acceptance, Content, Initial, Invitation, Letter, Recipient, Reminder, Reply,
+            reminders_unless_told,
+        },
         kind::Kind,
     },
     words::Language,
@@ -62,7 +65,10 @@ pub(crate) fn sample(kind: Kind, locale: &str) -> Letter {
     let language = Language::of(locale);
     let Cast { others, reply, .. } = cast(language);
     let content = match kind {
-        Kind::Initial => Content::Initial(invitation(language, 0)),
+        Kind::Initial => Content::Initial(Initial {
+            invitation: invitation(language, 0),
+            remaining_count: reminders_unless_told(),
+        }),
         Kind::Reminder => Content::Reminder(Reminder {
             invitation: invitation(language, 0),
             number: 1,
@@ -117,9 +123,9 @@ fn letter(language: Language, content: Content) -> Letter {
     }
 }
 
-fn invitation(language: Language, at: usize) -> Initial {
+fn invitation(language: Language, at: usize) -> Invitation {
     let Cast { others, note, .. } = cast(language);
-    Initial {
+    Invitation {
         inviter_name: others[at % others.len()].to_owned(),
         note: note.to_owned(),
         accept_url: format!("https://product.example/i/sample-{at}"),

@@ -25,7 +25,9 @@ fn written(kind: Kind, locale: &str, text: &str) -> Letter {
     let text = text.to_owned();
     letter.recipient.name.clone_from(&text);
     match &mut letter.content {
-        Content::Initial(email)
+        Content::Initial(Initial {
+            invitation: email, ..
+        })
         | Content::Reminder(Reminder {
             invitation: email, ..
         }) => {
@@ -75,7 +77,7 @@ View it in your inbox
 https://product.example/inbox/0
 
 -- 
-You are receiving this email because a member invited you. At most two reminders will follow.
+You are receiving this email because a member invited you. At most 2 reminders will follow.
 
 Choose which emails you get
 https://mail.example.com/settings/token
@@ -191,8 +193,10 @@ fn reminders_put_together_show_each_with_its_links_and_say_how_many_more_there_a
     let of_two = [
         "https://product.example/i/sample-0",
         "https://product.example/members/0",
+        "https://product.example/inbox/0",
         "https://product.example/i/sample-1",
         "https://product.example/members/1",
+        "https://product.example/inbox/1",
         FOOTER.unsubscribe_url,
     ];
     check_links(&samples::reminders(Language::English, 2), &of_two);
@@ -235,7 +239,17 @@ fn an_invitation_says_how_many_reminders_follow() {
             "{texts:?}"
         );
     };
-    check(sample(Kind::Initial), "At most two reminders will follow.");
+    for (count, line) in [
+        (0, "No reminders will follow."),
+        (1, "At most one reminder will follow."),
+        (5, "At most 5 reminders will follow."),
+    ] {
+        let mut letter = sample(Kind::Initial);
+        if let Content::Initial(email) = &mut letter.content {
+            email.remaining_count = count;
+        }
+        check(letter, line);
+    }
     for (count, line) in [
         (0, "No more reminders will follow."),
         (1, "At most one more reminder will follow."),
@@ -247,6 +261,15 @@ fn an_invitation_says_how_many_reminders_follow() {
         }
         check(letter, line);
     }
+    let mut letters = samples::reminders(Language::English, 3);
+    for (count, letter) in (0..).zip(&mut letters) {
+        if let Content::Reminder(email) = &mut letter.content {
+            email.remaining_count = count;
+        }
+    }
+    let together = rendered(&letters);
+    assert!(together.text.contains("At most 3 more reminders will follow."));
+    assert!(together.html.contains("At most 3 more reminders will follow."));
 }
 
 #[test]

@@ -12,7 +12,12 @@ settings = E-Mail-Einstellungen ändern
 invites = { $name } möchte sich mit Ihnen vernetzen
 invites-lead = { $name } möchte Sie zu den eigenen Kontakten hinzufügen.
 because-invited = Sie erhalten diese E-Mail, weil ein Mitglied Sie eingeladen hat.
-two-reminders-follow = Es folgen höchstens zwei Erinnerungen.
+reminders-planned =
+    { $count ->
+        [0] Es folgt keine Erinnerung.
+        [one] Es folgt höchstens eine Erinnerung.
+       *[other] Es folgen höchstens { $count } Erinnerungen.
+    }
 stop-invitations = Keine E-Mails über Einladungen mehr
 
 waits = { $name } wartet noch auf Ihre Antwort

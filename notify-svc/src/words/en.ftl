@@ -14,7 +14,12 @@ settings = Choose which emails you get
 invites = { $name } invites you to connect
 invites-lead = { $name } would like to add you to their connections.
 because-invited = You are receiving this email because a member invited you.
-two-reminders-follow = At most two reminders will follow.
+reminders-planned =
+    { $count ->
+        [0] No reminders will follow.
+        [one] At most one reminder will follow.
+       *[other] At most { $count } reminders will follow.
+    }
 stop-invitations = Stop emails about invitations
 
 waits = { $name }’s invitation is still waiting for you

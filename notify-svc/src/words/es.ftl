@@ -12,7 +12,12 @@ settings = Elegir qué correos recibe
 invites = { $name } quiere conectar con usted
 invites-lead = { $name } desea añadirle a su red de contactos.
 because-invited = Recibe este correo porque un miembro le ha enviado una invitación.
-two-reminders-follow = Recibirá como máximo dos recordatorios.
+reminders-planned =
+    { $count ->
+        [0] No recibirá recordatorios.
+        [one] Recibirá como máximo un recordatorio.
+       *[other] Recibirá como máximo { $count } recordatorios.
+    }
 stop-invitations = No recibir más correos de invitaciones
 
 waits = { $name } sigue esperando su respuesta

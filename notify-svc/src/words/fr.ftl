@@ -12,7 +12,12 @@ settings = Choisir les e-mails que vous recevez
 invites = { $name } vous invite à rejoindre son réseau
 invites-lead = { $name } souhaite vous ajouter à ses contacts.
 because-invited = Vous recevez cet e-mail parce qu’un membre vous a envoyé une invitation.
-two-reminders-follow = Deux rappels au plus suivront.
+reminders-planned =
+    { $count ->
+        [0] Aucun rappel ne suivra.
+        [one] Un rappel au plus suivra.
+       *[other] { $count } rappels au plus suivront.
+    }
 stop-invitations = Ne plus recevoir d’e-mails d’invitation
 
 waits = { $name } attend toujours votre réponse

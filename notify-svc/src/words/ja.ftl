@@ -12,7 +12,11 @@ settings = 受け取るメールを選ぶ
 invites = { $name }からつながりの招待が届いています
 invites-lead = { $name }があなたとのつながりを希望しています。
 because-invited = このメールは、会員の方があなたを招待したためお送りしています。
-two-reminders-follow = リマインダーは最大2回送信されます。
+reminders-planned =
+    { $count ->
+        [0] リマインダーは送信されません。
+       *[other] リマインダーは最大{ $count }回送信されます。
+    }
 stop-invitations = 招待メールの受信を停止する
 
 waits = { $name }からの招待に、まだお返事がありません

@@ -12,7 +12,12 @@ settings = Escolher quais e-mails receber
 invites = { $name } quer se conectar com você
 invites-lead = { $name } gostaria de adicionar você à sua rede de contatos.
 because-invited = Você está recebendo este e-mail porque um membro enviou um convite a você.
-two-reminders-follow = No máximo dois lembretes serão enviados.
+reminders-planned =
+    { $count ->
+        [0] Nenhum lembrete será enviado.
+        [one] No máximo um lembrete será enviado.
+       *[other] No máximo { $count } lembretes serão enviados.
+    }
 stop-invitations = Não receber mais e-mails de convites
 
 waits = { $name } ainda aguarda sua resposta

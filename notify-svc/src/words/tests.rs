@@ -56,7 +56,7 @@ fn counts_follow_the_language_s_plurals() {
 #[test]
 fn none_has_words_of_its_own() {
     for language in Language::ALL {
-        for id in ["reminders-follow", "connections-shared"] {
+        for id in ["reminders-planned", "reminders-follow", "connections-shared"] {
             assert!(!counted(language, id, 0).contains('0'), "{language:?}: {id}");
         }
     }

@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 use shell::{
-    clock::{Clock, after},
+    clock::Clock,
     postgres::{Database, DatabaseError},
 };
 use tokio::sync::Semaphore;
@@ -83,21 +83,14 @@ impl Courier {
         }
     }
 
-    /// Until when a claim is held that is made or kept now. Asked where the statement runs: work may wait for a
-    /// connection longer than a lease.
-    pub(super) fn lease_until(&self) -> impl Fn() -> Timestamp + Send + 'static {
-        let (clock, lease) = (self.duty.clock.clone(), self.duty.lease);
-        move || after(clock.now(), lease)
-    }
-
-    /// Extends the leases of all that is worked on. Asks the database where that is nothing, too: its answer, or none,
-    /// tells whether others can extend theirs.
-    pub(super) async fn keep(&self) -> Result<(), DatabaseError> {
-        let (held, worker, until) = (self.holds(), self.worker, self.lease_until());
-        let work = move |connection: &mut _| store::extend(connection, &held, worker, until());
+    /// Extends the leases of all that is worked on; answers the database's time. Asks it where that is nothing, too: its
+    /// answer, or none, tells whether others can extend theirs.
+    pub(super) async fn keep(&self) -> Result<Timestamp, DatabaseError> {
+        let (held, worker, lease) = (self.holds(), self.worker, self.duty.lease);
+        let work = move |connection: &mut _| store::extend(connection, &held, worker, lease);
         let kept = self.duty.database.run(deadline(), work).await;
         match &kept {
-            Ok(()) => self.contact().answered(self.started.elapsed(), self.duty.lease),
+            Ok(_) => self.contact().answered(self.started.elapsed(), self.duty.lease),
             Err(_) => self.contact().lost(),
         }
         kept

@@ -89,16 +89,16 @@ async fn free_claims(claims: &Semaphore, most: usize, stop: &CancellationToken) 
 }
 
 async fn claim(courier: &Courier, places: usize) -> Result<Vec<Claimed>, DatabaseError> {
-    let (worker, now, until) = (courier.worker, courier.duty.clock.now(), courier.lease_until());
-    let work = move |connection: &mut _| store::claim(connection, places, worker, now, until());
+    let (worker, now, lease) = (courier.worker, courier.duty.clock.now(), courier.duty.lease);
+    let work = move |connection: &mut _| store::claim(connection, places, worker, now, lease);
     let claimed = courier.duty.claims.run(deadline(), work).await?;
     Ok(courier.unheld(claimed))
 }
 
 async fn gather(courier: &Courier, member_id: Uuid) -> Result<Vec<Claimed>, DatabaseError> {
-    let (worker, until) = (courier.worker, courier.lease_until());
+    let (worker, lease) = (courier.worker, courier.duty.lease);
     let work =
-        move |connection: &mut _| store::claim_reminders(connection, member_id, GATHERED, worker, until());
+        move |connection: &mut _| store::claim_reminders(connection, member_id, GATHERED, worker, lease);
     let claimed = courier.duty.database.run(deadline(), work).await?;
     Ok(courier.unheld(claimed))
 }

@@ -19,7 +19,7 @@ pub(super) async fn run(courier: Arc<Courier>, drained: CancellationToken) {
             () = drained.cancelled() => return,
         }
         pause = match courier.keep().await {
-            Ok(()) => contact::heartbeat(courier.duty.lease),
+            Ok(_) => contact::heartbeat(courier.duty.lease),
             Err(error) => {
                 tracing::warn!(%error, "cannot extend leases; will try again");
                 PAUSE

@@ -13,7 +13,7 @@ use crate::{
     },
     measure,
     smtp::{
-        Envelope, NotOpen,
+        Envelope, NotOpen, Open,
         message::{self, Part},
     },
     store::{Claimed, Finish, Unit},
@@ -53,13 +53,8 @@ pub(super) async fn send(courier: &Courier, mut emails: Vec<Claimed>, company: C
     };
     // In turn: what waits at the mail servers themselves is woken with every email that ends there.
     let place = courier.places.acquire().await.expect("never closed");
-    let open = match courier.duty.transport.open(&envelope).await {
-        Ok(open) => open,
-        Err(NotOpen::Ended(ending)) => return end(courier, &emails, &ending).await,
-        Err(NotOpen::Paused) => {
-            let pause = courier.duty.transport.paused_for().unwrap_or_default();
-            return again(courier, &emails, pause).await;
-        }
+    let Some(open) = open(courier, &emails, &envelope).await else {
+        return;
     };
     let unit = Unit {
         held: emails.iter().map(|email| email.held).collect(),
@@ -67,21 +62,47 @@ pub(super) async fn send(courier: &Courier, mut emails: Vec<Claimed>, company: C
         company,
     };
     let marked = courier.mark.submit(unit).await.unwrap_or_default();
-    let (mut begun, left): (Vec<_>, Vec<_>) =
-        emails.into_iter().partition(|email| marked.contains(&email.held));
+    let (begun, left): (Vec<_>, Vec<_>) = emails.into_iter().partition(|email| marked.contains(&email.held));
     left.iter().for_each(|_| measure::unmarked());
-    // Whoever took one away from us has it; otherwise it is judged anew, and that says why it may not go out.
-    again(courier, &left, Duration::ZERO).await;
-    let bytes = if left.is_empty() {
-        Some(bytes)
-    } else {
-        compose(courier, &mut begun).await.map(|(_, bytes)| bytes)
+    let begin = async {
+        if left.is_empty() {
+            let ending = open.send(&bytes).await;
+            drop(place);
+            end(courier, &begun, &ending).await;
+        } else {
+            send_rest(courier, begun, &envelope, open).await;
+        }
     };
-    if let Some(bytes) = bytes {
-        let ending = open.send(&bytes).await;
+    // Whoever took one away from us has it; otherwise it is judged anew, and that says why it may not go out. The mail
+    // server does not wait for that to be written.
+    tokio::join!(again(courier, &left, Duration::ZERO), begin);
+}
+
+/// Hands over what is left of a message whose emails were not all marked: other bytes, and where who sends it to whom has
+/// changed with that, to a mail server that is told so.
+async fn send_rest(courier: &Courier, mut begun: Vec<Claimed>, told: &Envelope, mut place: Open<'_>) {
+    let Some((envelope, bytes)) = compose(courier, &mut begun).await else {
+        return;
+    };
+    if envelope != *told {
         drop(place);
-        end(courier, &begun, &ending).await;
+        place = match open(courier, &begun, &envelope).await {
+            Some(place) => place,
+            None => return,
+        };
     }
+    let ending = place.send(&bytes).await;
+    end(courier, &begun, &ending).await;
+}
+
+/// A place that waits for the body; none where the emails have ended or wait again.
+async fn open<'a>(courier: &'a Courier, emails: &[Claimed], envelope: &Envelope) -> Option<Open<'a>> {
+    match courier.duty.transport.open(envelope).await {
+        Ok(open) => return Some(open),
+        Err(NotOpen::Ended(ending)) => end(courier, emails, &ending).await,
+        Err(NotOpen::Paused(pause)) => again(courier, emails, pause).await,
+    }
+    None
 }
 
 /// Puts the message together. An email that cannot be part of it is closed and leaves; none where that is all.
@@ -119,9 +140,11 @@ async fn again(courier: &Courier, emails: &[Claimed], pause: Duration) {
     courier.finish.submit_all(emails.iter().map(wait).collect()).await;
 }
 
-/// Writes down what this end of an attempt means for each email of the message.
+/// Writes down what this end of an attempt means for each email of the message. It was offered to the newest one's
+/// address: what it tells of a mailbox holds for that one only.
 async fn end(courier: &Courier, emails: &[Claimed], ending: &Ending) {
     let verdict = verdict(ending);
+    let offered = emails.last().and_then(address);
     let finish = |email: &Claimed| {
         let to = delivery::after_attempt(
             email.kind(),
@@ -143,13 +166,17 @@ async fn end(courier: &Courier, emails: &[Claimed], ending: &Ending) {
             kind: email.kind(),
             to,
             ending: Some(delivery::in_history(ending.clone(), verdict, to)),
-            suppress: verdict == Verdict::NoMailbox,
+            suppress: verdict == Verdict::NoMailbox && address(email) == offered,
         }
     };
     courier
         .finish
         .submit_all(emails.iter().map(finish).collect())
         .await;
+}
+
+fn address(email: &Claimed) -> Option<&str> {
+    email.letter.as_ref().map(|letter| &*letter.recipient.address)
 }
 
 fn untried(courier: &Courier, email: &Claimed, to: Move) -> Finish {

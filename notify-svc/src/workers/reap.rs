@@ -66,22 +66,23 @@ async fn count(courier: &Courier) -> Result<(), DatabaseError> {
         let oldest = of_kind.map_or(Duration::ZERO, |open| {
             now.duration_since(open.oldest).unsigned_abs()
         });
-        measure::open(kind, of_kind.map_or(0, |open| open.count), oldest);
+        let (count, delayed) = of_kind.map_or((0, 0), |open| (open.count, open.delayed));
+        measure::open(kind, count, delayed, oldest);
     }
     Ok(())
 }
 
 /// Answers how many leases were taken away.
 async fn reap(courier: &Courier) -> Result<usize, DatabaseError> {
-    // Asked first, so that a stall from here on makes no lease look older than it was when the database answered.
+    // By this time, so that a stall from here on makes no lease look older than it was when the database answered.
+    let before = courier.keep().await?;
     let now = courier.duty.clock.now();
-    courier.keep().await?;
     if !courier.contact().may_reap(courier.duty.lease) {
         return Ok(0);
     }
     let decide = move |lapsed: &Lapsed| decide(lapsed, now);
     let work = move |connection: &mut _| {
-        let reaped = store::reap(connection, now, LIMIT, decide)?;
+        let reaped = store::reap(connection, before, now, LIMIT, decide)?;
         // Right after the commit, whether or not somebody waits for the answer still.
         reaped.iter().for_each(|(phase, finish)| record(*phase, finish));
         Ok(reaped.len())

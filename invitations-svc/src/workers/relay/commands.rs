@@ -150,12 +150,12 @@ fn initial(links: &Links, event: &Event, names: &Names) -> pb::EmailCommand {
         accept_url: accept_url(links, event),
         inviter_profile_url: links.profile_url.of(names.inviter.member_id),
         inbox_url: links.inbox_url.of(event.invitation_id),
+        remaining_count: Some(count(links.reminders)),
     });
     queue(event, "initial", names.recipient, content)
 }
 
 fn reminder(links: &Links, event: &Event, names: &Names) -> pb::EmailCommand {
-    let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
     let content = pb::queue_email::Content::Reminder(pb::ReminderEmail {
         inviter_id: names.inviter.member_id.to_string(),
         inviter_name: names.inviter.name.clone(),
@@ -167,6 +167,10 @@ fn reminder(links: &Links, event: &Event, names: &Names) -> pb::EmailCommand {
         remaining_count: count(links.reminders.saturating_sub(event.number)),
     });
     queue(event, "reminder", names.recipient, content)
+}
+
+fn count(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
 }
 
 fn reply(links: &Links, event: &Event, names: &Names) -> pb::EmailCommand {

@@ -10,9 +10,11 @@ fn ending(step: Step, code: Option<u16>, text: &str) -> Ending {
     }
 }
 
+const EMAIL: Uuid = Uuid::from_u128(1);
+
 fn check(step: Step, code: Option<u16>, text: &str, expected: Event) {
     assert_eq!(
-        Event::of(&ending(step, code, text)),
+        Event::of(&ending(step, code, text), EMAIL),
         expected,
         "{step:?} {code:?} {text}"
     );
@@ -21,11 +23,16 @@ fn check(step: Step, code: Option<u16>, text: &str, expected: Event) {
 const TALK: [Step; 4] = [Step::Mail, Step::Rcpt, Step::Data, Step::Body];
 
 #[test]
-fn a_421_and_a_5_7_x_are_the_relay_s_fault_at_any_step() {
+fn a_421_and_a_5_7_x_are_the_relay_s_fault_and_once_a_reader_is_named_a_5_7_x_may_be_the_email_s() {
     for step in TALK.into_iter().chain([Step::Connect]) {
         check(step, Some(421), "4.3.2 going down", Event::Fault);
+    }
+    for step in [Step::Connect, Step::Mail] {
         check(step, Some(550), "5.7.1 relaying denied", Event::Fault);
-        check(step, Some(554), "5.7.26 unauthenticated", Event::Fault);
+    }
+    for step in [Step::Rcpt, Step::Data, Step::Body] {
+        check(step, Some(554), "5.7.26 unauthenticated", Event::Suspect(EMAIL));
+        check(step, Some(550), "5.1.8 bad sender", Event::Suspect(EMAIL));
     }
     check(
         Step::Body,
@@ -59,9 +66,12 @@ fn a_relay_that_lets_nobody_in_or_falls_silent_is_lost() {
 #[test]
 fn an_answer_about_the_email_tells_that_the_relay_works() {
     for step in TALK {
-        check(step, Some(550), "5.1.1 nobody", Event::Answered);
         check(step, Some(451), "4.3.0 later", Event::Answered);
     }
+    for step in [Step::Rcpt, Step::Data, Step::Body] {
+        check(step, Some(550), "5.1.1 nobody", Event::Answered);
+    }
+    check(Step::Mail, Some(550), "5.1.1 nobody", Event::Fault);
     check(Step::Body, Some(250), "ok", Event::Accepted);
 }
 
@@ -72,7 +82,7 @@ fn only_what_is_not_about_the_email_goes_on_to_the_next_relay_and_never_after_th
         assert!(goes_on(&ending(step, Some(421), "bye")), "{step:?}");
         assert!(goes_on(&ending(step, Some(550), "5.7.1 denied")), "{step:?}");
     }
-    for step in [Step::Mail, Step::Rcpt, Step::Data] {
+    for step in [Step::Rcpt, Step::Data] {
         assert!(!goes_on(&ending(step, Some(550), "5.1.1 nobody")), "{step:?}");
         assert!(!goes_on(&ending(step, Some(451), "later")), "{step:?}");
     }
@@ -136,10 +146,37 @@ fn an_answer_between_them_ends_a_row_of_lost_connections() {
 }
 
 #[test]
+fn what_one_email_meets_again_and_again_pauses_no_relay_and_a_second_one_s_does() {
+    let (mut state, mut now) = (RelayState::default(), Duration::from_secs(1_000));
+    let (one, other) = (Event::Suspect(EMAIL), Event::Suspect(Uuid::from_u128(2)));
+    assert_eq!(pauses(&mut state, &mut now, one, 10), [0; 10]);
+    state = state.after(Event::Answered, now);
+    assert_eq!(pauses(&mut state, &mut now, other, 1), [60]);
+    assert_eq!(pauses(&mut state, &mut now, one, 1), [0], "still on trial");
+    assert_eq!(state.stand(now), Stand::OnTrial);
+    assert_eq!(pauses(&mut state, &mut now, other, 1), [120]);
+    for event in [one, other] {
+        state = state.after(Event::Accepted, now);
+        assert_eq!(
+            pauses(&mut state, &mut now, event, 3),
+            [0; 3],
+            "none since one was taken"
+        );
+    }
+}
+
+#[test]
 fn what_was_begun_before_a_pause_neither_ends_nor_prolongs_it() {
     let now = Duration::from_secs(1_000);
     let paused = RelayState::default().after(Event::Fault, now);
-    for event in [Event::Accepted, Event::Answered, Event::Lost, Event::Fault] {
+    let suspect = Event::Suspect(EMAIL);
+    for event in [
+        Event::Accepted,
+        Event::Answered,
+        Event::Lost,
+        suspect,
+        Event::Fault,
+    ] {
         assert_eq!(
             paused.after(event, now + Duration::from_secs(59)),
             paused,

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{
-        email::{Content, Initial, Letter},
+        email::{Content, Letter},
         operate::Refusal,
     },
     links::Links,
@@ -133,7 +133,7 @@ async fn queued(deliveries: &Deliveries, id: Uuid, deadline: Instant) -> Result<
 /// Takes away what an accept link can do: its token is what stands after the last slash.
 fn disarm(content: &mut Content) {
     match content {
-        Content::Initial(Initial { accept_url, .. }) => blunt(accept_url),
+        Content::Initial(initial) => blunt(&mut initial.invitation.accept_url),
         Content::Reminder(reminder) => blunt(&mut reminder.invitation.accept_url),
         Content::Acceptance(_) | Content::Reply(_) => {}
     }
@@ -147,6 +147,8 @@ fn blunt(url: &mut String) {
 
 fn print(deliveries: &Deliveries, shown: Shown) -> Result<wire::PreviewEmailResponse, Status> {
     let head = Letterhead {
+        // Whoever may ask chooses the text, and could send it from anywhere as ours.
+        signer: None,
         links: Links {
             keys: NOBODY_S_KEY.parse().expect("it is long enough"),
             pages_url: deliveries.head.links.pages_url.clone(),

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::MAX_NAME_CHARS;
 use crate::domain::{
-    email::{Acceptance, Content, Initial, Reminder, Reply},
+    email::{Acceptance, Content, Initial, Invitation, Reminder, Reply, reminders_unless_told},
     fingerprint::Cause,
 };
 
@@ -63,7 +63,9 @@ pub(super) fn parse(violations: &mut Violations, at: &str, content: Wire) -> Par
 /// The part of a content that its fingerprint covers.
 pub(super) fn cause(content: &Content, cause_id: Uuid) -> Cause<'_> {
     match content {
-        Content::Initial(email) => Cause::Initial { note: &email.note },
+        Content::Initial(email) => Cause::Initial {
+            note: &email.invitation.note,
+        },
         Content::Reminder(email) => Cause::Reminder {
             note: &email.invitation.note,
             number: email.number,
@@ -79,8 +81,26 @@ pub(super) fn cause(content: &Content, cause_id: Uuid) -> Cause<'_> {
 }
 
 fn initial(violations: &mut Violations, at: &str, email: &wire::InitialEmail) -> Initial {
-    let field = |name: &str| format!("{at}.{name}");
     Initial {
+        invitation: invitation(violations, at, email),
+        remaining_count: remaining_count(
+            violations,
+            at,
+            email.remaining_count.unwrap_or(reminders_unless_told()),
+        ),
+    }
+}
+
+fn remaining_count(violations: &mut Violations, at: &str, count: i32) -> i32 {
+    if count < 0 {
+        violations.add(format!("{at}.remaining_count"), "must not be negative");
+    }
+    count
+}
+
+fn invitation(violations: &mut Violations, at: &str, email: &wire::InitialEmail) -> Invitation {
+    let field = |name: &str| format!("{at}.{name}");
+    Invitation {
         inviter_name: violations.line(&field("inviter_name"), &email.inviter_name, MAX_NAME_CHARS),
         note: violations.text(&field("note"), &email.note, MAX_NOTE_CHARS),
         accept_url: violations.url(&field("accept_url"), &email.accept_url),
@@ -91,25 +111,23 @@ fn initial(violations: &mut Violations, at: &str, email: &wire::InitialEmail) ->
 
 /// The fields that it shares with an initial email are checked as those of one.
 fn reminder(violations: &mut Violations, at: &str, email: wire::ReminderEmail) -> Reminder {
-    let invitation = wire::InitialEmail {
+    let shared = wire::InitialEmail {
         inviter_id: email.inviter_id,
         inviter_name: email.inviter_name,
         note: email.note,
         accept_url: email.accept_url,
         inviter_profile_url: email.inviter_profile_url,
         inbox_url: email.inbox_url,
+        remaining_count: None,
     };
-    let invitation = initial(violations, at, &invitation);
+    let invitation = invitation(violations, at, &shared);
     if email.number < 1 {
         violations.add(format!("{at}.number"), "must be 1 or more");
-    }
-    if email.remaining_count < 0 {
-        violations.add(format!("{at}.remaining_count"), "must not be negative");
     }
     Reminder {
         invitation,
         number: email.number,
-        remaining_count: email.remaining_count,
+        remaining_count: remaining_count(violations, at, email.remaining_count),
     }
 }
 

@@ -16,6 +16,7 @@ fn initial() -> wire::InitialEmail {
         accept_url: URL.to_owned(),
         inviter_profile_url: URL.to_owned(),
         inbox_url: URL.to_owned(),
+        remaining_count: None,
     }
 }
 
@@ -144,6 +145,59 @@ fn a_letter_comes_out_of_its_row_as_it_went_in() {
         let letter = queued(content).expect("right").letter;
         let row = serde_json::to_string(&letter).expect("a letter is JSON");
         assert_eq!(serde_json::from_str::<Letter>(&row).expect(&row), letter);
+    }
+}
+
+/// Letters of before, and callers that do not say it.
+#[test]
+fn where_nobody_says_how_many_reminders_follow_it_is_two() {
+    let letter = |content| queued(content).expect("right").letter;
+    let mut row = serde_json::to_value(letter(Wire::Initial(initial()))).expect("a letter is JSON");
+    let removed = row["content"]
+        .as_object_mut()
+        .and_then(|content| content.remove("remaining_count"));
+    assert_eq!(removed, Some(2.into()));
+    assert_eq!(
+        serde_json::from_value::<Letter>(row).expect("readable"),
+        letter(Wire::Initial(initial()))
+    );
+    let told = |count| wire::InitialEmail {
+        remaining_count: Some(count),
+        ..initial()
+    };
+    let row = serde_json::to_value(letter(Wire::Initial(told(0)))).expect("a letter is JSON");
+    assert_eq!(row["content"]["remaining_count"], 0);
+    assert_eq!(
+        refused(queued(Wire::Initial(told(-1)))),
+        ["c.queue.initial.remaining_count"]
+    );
+}
+
+#[test]
+fn a_time_zone_that_is_new_to_this_machine_loses_no_email() {
+    let zone = |name: &str| {
+        let mut violations = Violations::default();
+        let recipient = wire::EmailRecipient {
+            member_id: ID.to_owned(),
+            name: "Bob".to_owned(),
+            address: "bob@example.com".to_owned(),
+            time_zone: name.to_owned(),
+            ..Default::default()
+        };
+        let read = reader(&mut violations, "r", &recipient).time_zone;
+        violations.into_result(DOMAIN, read)
+    };
+    for (name, read) in [
+        ("", "UTC"),
+        ("Europe/Oslo", "Europe/Oslo"),
+        ("America/Argentina/Buenos_Aires", "America/Argentina/Buenos_Aires"),
+        ("Etc/GMT+5", "Etc/GMT+5"),
+        ("Mars/Olympus", "Mars/Olympus"),
+    ] {
+        assert_eq!(zone(name).expect("right"), read);
+    }
+    for wrong in ["../UTC", "/UTC", "UTC/", "Europe Oslo", "a\0b", &"x".repeat(65)] {
+        assert_eq!(refused(zone(wrong)), ["r.time_zone"], "{wrong}");
     }
 }
 

@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     domain::{
         delivery::{Case, Progress},
-        email::{Content, Initial, Letter, Recipient, Reminder, Reply},
+        email::{Content, Initial, Invitation, Letter, Recipient, Reminder, Reply},
         kind::Kind,
         restraint::Lately,
     },
@@ -30,8 +30,15 @@ fn head() -> Letterhead {
     }
 }
 
-fn initial(name: &str, note: &str) -> Initial {
-    Initial {
+fn initial(name: &str, note: &str) -> Content {
+    Content::Initial(Initial {
+        invitation: invitation(name, note),
+        remaining_count: 2,
+    })
+}
+
+fn invitation(name: &str, note: &str) -> Invitation {
+    Invitation {
         inviter_name: name.to_owned(),
         note: note.to_owned(),
         accept_url: "https://example.com/i/token".to_owned(),
@@ -42,7 +49,7 @@ fn initial(name: &str, note: &str) -> Initial {
 
 fn reminder(name: &str, note: &str) -> Content {
     Content::Reminder(Reminder {
-        invitation: initial(name, note),
+        invitation: invitation(name, note),
         number: 1,
         remaining_count: 1,
     })
@@ -58,7 +65,7 @@ fn reply(name: &str, text: &str) -> Content {
 }
 
 fn claimed(name: &str, address: &str, note: &str) -> Claimed {
-    told(name, address, Content::Initial(initial(name, note)))
+    told(name, address, initial(name, note))
 }
 
 fn told(name: &str, address: &str, content: Content) -> Claimed {
@@ -151,7 +158,7 @@ fn an_email_is_ascii_but_for_an_address_that_is_not() {
 #[test]
 fn what_asks_the_reader_can_be_stopped_with_one_click_and_answers_are_no_list() {
     for (content, is_list) in [
-        (Content::Initial(initial("Ada", "")), true),
+        (initial("Ada", ""), true),
         (reminder("Ada", ""), true),
         (reply("Ada", "Hello"), false),
     ] {
@@ -201,11 +208,7 @@ fn no_text_of_a_member_adds_a_header() {
         "a\u{85}b",
         "=?utf-8?q?x?=",
     ] {
-        for content in [
-            Content::Initial(initial(name, name)),
-            reminder(name, name),
-            reply(name, name),
-        ] {
+        for content in [initial(name, name), reminder(name, name), reply(name, name)] {
             check_headers(name, &told(name, "bob@example.org", content));
         }
     }
@@ -258,6 +261,43 @@ fn a_row_that_cannot_become_an_email_ends_alone() {
         let ending = compose(&[(&row).into()], &head()).expect_err("unfit");
         assert_eq!((ending.step, ending.code), (Step::Compose, None));
     }
+}
+
+#[test]
+fn reminders_put_together_are_addressed_as_the_newest_is_and_known_by_the_first() {
+    let mut older = told("Ben", "ben@old.example", reminder("Ada", ""));
+    let mut newest = told("Benno", "ben@new.example", reminder("Cleo", ""));
+    let first = older.held.email_id;
+    newest.held.email_id = Uuid::from_u128(first.as_u128() + 1);
+    newest.message_id = "<newest@example.com>".to_owned();
+    if let Some(letter) = &mut newest.letter {
+        letter.recipient.locale = "de".to_owned();
+    }
+    let parts = [Part::from(&older), Part::from(&newest)];
+    let envelope = envelope(&parts, &head()).expect("fit");
+    assert_eq!(
+        (envelope.email_id, envelope.to.to_string().as_str()),
+        (first, "ben@new.example")
+    );
+    let bytes = compose(&parts, &head()).expect("fit");
+    let message = MessageParser::default().parse(&bytes).expect("an email");
+    let to = message.to().and_then(|to| to.first()).expect("there is one");
+    assert_eq!(
+        (to.name(), to.address()),
+        (Some("Benno"), Some("ben@new.example"))
+    );
+    assert_eq!(
+        message.message_id(),
+        older
+            .message_id
+            .strip_prefix('<')
+            .and_then(|id| id.strip_suffix('>'))
+    );
+    assert_eq!(message.content_language().as_text(), Some("de"));
+    let text = message.body_text(0).expect("there is one");
+    assert!(text.contains("Guten Tag Benno"), "{text}");
+    older.letter = None;
+    assert!(compose(&[Part::from(&older), Part::from(&newest)], &head()).is_err());
 }
 
 /// The bytes of each kind in each language, and of three reminders together, are those of `golden/`; `UPDATE_GOLDEN=1`

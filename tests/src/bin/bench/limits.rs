@@ -23,8 +23,7 @@ const INBOX: &str = include_str!("sql/inbox.sql");
 const BATCH: u64 = 500;
 
 /// As invitations-svc sets up the connections that it commits over.
-const SESSION: &str =
-    "plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_hashjoin=off,enable_mergejoin=off,enable_material=off,jit=off";
+const SESSION: &str = "plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_hashjoin=off,enable_mergejoin=off,enable_material=off,jit=off";
 
 /// A and B at their best numbers of connections.
 const CONNECTIONS: [u64; 3] = [4, 8, 16];

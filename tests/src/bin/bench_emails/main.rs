@@ -311,6 +311,7 @@ fn initial(reader: u64) -> QueueEmail {
                 .to_owned(),
             inviter_profile_url: "https://product.example/members/ada".to_owned(),
             inbox_url: "https://product.example/inbox/1".to_owned(),
+            remaining_count: Some(2),
         })),
     }
 }
