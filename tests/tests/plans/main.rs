@@ -35,10 +35,7 @@ const PARSED: [(&str, &str); 6] = [
 
 /// Statements that go through a whole table or index, and why.
 const WHOLE: [(&str, &str); 5] = [
-    (
-        "SELECT kind, count(*), least(min(run_at)",
-        "counts what is open, for the metrics",
-    ),
+    ("SELECT kind, count(*)", "counts what is open, for the metrics"),
     (
         "SELECT count(*) FROM (SELECT 1 FROM outbox",
         "counts what waits up to a limit, for the metrics",
