@@ -18,7 +18,7 @@ pub struct Executed {
     pub prepared: Option<String>,
     /// The statement.
     pub text: String,
-    /// Its plan without costs and values, as EXPLAIN prints it; empty where the server planned nothing.
+    /// Its plan without costs and values, as EXPLAIN prints it; empty where it is not at its end.
     pub plan: String,
 }
 

@@ -12,11 +12,12 @@ pub(crate) struct Hot {
 }
 
 impl Hot {
+    /// Its executions that are at their end.
     pub(crate) fn of<'a>(&self, executed: &'a [Executed]) -> impl Iterator<Item = &'a Executed> {
         let (database, text) = (self.database, self.text);
         executed
             .iter()
-            .filter(move |one| one.database == database && one.text.contains(text))
+            .filter(move |one| one.database == database && one.text.contains(text) && !one.plan.is_empty())
     }
 }
 

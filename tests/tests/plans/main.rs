@@ -133,7 +133,7 @@ fn introduction(major: i64) -> String {
     format!("{TITLE}\nPostgres {major}; on another version only whole tables are looked for.\n")
 }
 
-/// A statement's plans: one, if all is well.
+/// A statement's plans: one, unless connections with other settings use it, or its values make a difference.
 fn section(hot: &Hot, executed: &[Executed]) -> String {
     let plans: BTreeSet<&str> = hot.of(executed).map(|one| &*one.plan).collect();
     let plans: Vec<&str> = plans.into_iter().collect();
