@@ -105,7 +105,8 @@ async fn session(
                 accepted = None;
                 (Some(At::Mail), "250 ok".to_owned())
             }
-            "RCPT" if accepted.is_none() => (Some(At::Rcpt), OUT_OF_ORDER.to_owned()),
+            // Sent ahead of the refusal of MAIL: the script means the next transaction.
+            "RCPT" if accepted.is_none() => (None, OUT_OF_ORDER.to_owned()),
             "RCPT" => {
                 to = line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
                 (Some(At::Rcpt), "250 ok".to_owned())
