@@ -134,6 +134,42 @@ async fn what_waits_for_notify_svc_is_counted() {
 }
 
 #[tokio::test]
+async fn what_the_feed_takes_while_the_relay_forgets_it_is_delivered_once() {
+    let system = System::start_with(
+        "forgets",
+        |launch| launch.flag("--feed", "record"),
+        |launch| launch,
+    )
+    .await;
+    let clients = system.clients();
+    let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
+    system.notify.pause();
+    clients.invite(&ada, &ben).await;
+    let mut feed = system.invitations_database.connect();
+    let claimed = "SELECT 1 FROM outbox WHERE attempts > 0";
+    while sql_query(claimed).execute(&mut feed).expect("asked") == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    feed.batch_execute("BEGIN; UPDATE outbox SET unfed = false")
+        .expect("placed");
+    system.notify.resume();
+    until_somebody_waits_for_a_lock(&system.invitations_database.url).await;
+    feed.batch_execute("COMMIT").expect("placed");
+    while sql_query("SELECT 1 FROM outbox")
+        .execute(&mut feed)
+        .expect("asked")
+        > 0
+    {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let metrics = http::get(&system.notify.page("/metrics")).await.expect("served");
+    let is_call =
+        |line: &&str| line.starts_with("grpc_requests_total") && line.contains("ApplyEmailCommands");
+    let calls: Vec<&str> = metrics.body.lines().filter(is_call).collect();
+    assert!(calls.len() == 1 && calls[0].ends_with(" 1"), "{calls:?}");
+}
+
+#[tokio::test]
 async fn no_log_line_has_a_name_an_address_a_text_or_a_token() {
     let system = System::start_with(
         "canaries",
