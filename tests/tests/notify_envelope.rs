@@ -232,6 +232,17 @@ async fn check_nothing_is_said(sink: &SmtpSink, post: &Post, verbs: &[&str], rep
 }
 
 #[tokio::test]
+async fn a_server_that_is_greeted_once_only_gets_its_emails_all_the_same() {
+    let sink = SmtpSink::start().await;
+    sink.script(At::Ehlo, Fault::Slow(Duration::ZERO));
+    sink.script(At::Ehlo, Fault::Reply("503 5.5.1 Already identified"));
+    let email = initial();
+    sent(&sink, &email, &[]).await;
+    assert_eq!(sink.verbs(), ["EHLO", "EHLO", "MAIL", "RCPT", "DATA"]);
+    assert_eq!(sink.connections(), 1);
+}
+
+#[tokio::test]
 async fn where_starttls_was_taken_away_nothing_is_said() {
     let sink = SmtpSink::start_with(Encryption::None, WITH_UTF8).await;
     let post = logs_in(&sink, "smtp", &Certificate::of("127.0.0.1")).await;

@@ -9,7 +9,7 @@ use proto::notify::v1::{
 use shell::clock::Clock;
 use tests::{
     clients::id,
-    deliveries::Deliveries,
+    deliveries::{Deliveries, bounce_of},
     emails::{Post, acceptance, address, initial, reminder, reply},
     processes::Launch,
     smtp_sink::{At, Fault, SmtpSink},
@@ -281,14 +281,39 @@ async fn reminders_put_together_go_to_the_newest_address_and_tell_of_no_other() 
 }
 
 #[tokio::test]
+async fn what_comes_back_of_reminders_put_together_tells_of_the_address_they_went_to() {
+    let sink = SmtpSink::start().await;
+    let post = Post::start("digest_back", |launch, _| quick(launch, &sink)).await;
+    let deliveries = Deliveries::at(post.service.grpc());
+    let reminders = waiting(&post, &["ben@old.example", "ben@new.example", "ben@new.example"]).await;
+    let_go(&post);
+    for reminder in &reminders {
+        post.until(reminder, EmailState::Sent).await;
+    }
+    let message_id = tests::mail::Email::parse(&sink.received()[0].bytes)
+        .expect("an email")
+        .message_id;
+    let email_id = message_id.split('@').next().expect("it has a first part");
+    let sample = include_str!("../../notify-svc/src/domain/bounce/samples/postfix.eml");
+    let told = deliveries.bounce(bounce_of(sample, email_id)).await;
+    assert!(told.expect("taken").suppressed);
+    assert!(deliveries.suppression("ben@new.example").await.is_some());
+    assert!(
+        deliveries.suppression("ben@old.example").await.is_none(),
+        "nothing went there"
+    );
+}
+
+#[tokio::test]
 async fn a_reminder_that_is_cancelled_on_its_way_is_left_out_of_the_email() {
-    for left_out in 0..3 {
+    for left_out in 0..4 {
         check_left_out(left_out).await;
     }
 }
 
 /// One of four reminders, in the order of their ids, is cancelled once a mail server waits for the body.
 async fn check_left_out(left_out: usize) {
+    let is_newest = left_out == 3;
     let sink = SmtpSink::start().await;
     let post = Post::start("digest_cancel", |launch, _| {
         quick(launch, &sink).flag("--bounce-address", "bounces@product.example")
@@ -335,14 +360,15 @@ async fn check_left_out(left_out: usize) {
         assert_eq!(is_there, at != left_out, "{at}:\n{}", read.text);
     }
     // What comes back is about an email that went out, and the newest one's address is where it went.
-    let (first, _) = &by_id[0];
-    let (_, newest) = by_id[2];
-    let sender = format!("<bounces+{}@product.example>", first.replace('-', ""));
+    let (id, newest) = &by_id[2];
+    let sender = format!("<bounces+{}@product.example>", id.replace('-', ""));
     assert_eq!(
         (&*received[0].from, &*received[0].to),
-        (&*sender, address(&reminders[newest]))
+        (&*sender, address(&reminders[*newest]))
     );
-    assert!(read.message_id.contains(first.as_str()), "{}", read.message_id);
+    assert!(read.message_id.contains(id.as_str()), "{}", read.message_id);
+    // Where that is as before, the mail server need not be told anew.
+    assert_eq!(sink.connections(), 1 + usize::from(is_newest));
 }
 
 /// What is left out of a message is written down, however long that takes, beside the others' body.

@@ -103,14 +103,19 @@ impl Connection {
             }
             within(limit, step, smtp.auth(DEFAULT_MECHANISMS, credentials)).await?;
         }
-        // Asked once more: lettre keeps of the answer only what it uses itself.
-        let offers = within(limit, step, smtp.command(Ehlo::new(hello))).await?;
+        // Asked once more: lettre keeps of the answer only what it uses itself. Some servers refuse to be greeted twice
+        // (OpenSMTPD); that changes nothing of the first time.
+        let pipelining = match within(limit, step, smtp.command(Ehlo::new(hello))).await {
+            Ok(offers) => offers
+                .message()
+                .any(|line| line.eq_ignore_ascii_case("PIPELINING")),
+            Err(ending) if is_refusal(&ending) => false,
+            Err(ending) => return Err(ending),
+        };
         Ok(Self {
             smtp: Box::new(smtp),
             limits,
-            pipelining: offers
-                .message()
-                .any(|line| line.eq_ignore_ascii_case("PIPELINING")),
+            pipelining,
             carried: 0,
             idle_since: Instant::now(),
             reusable: true,
@@ -184,7 +189,7 @@ impl Connection {
                 }
             }
             Err(ending) => {
-                self.reusable = ending.code.is_some_and(|code| code != 421);
+                self.reusable = is_refusal(&ending);
                 ending
             }
         }
@@ -192,12 +197,11 @@ impl Connection {
 
     /// Ends a transaction that was refused.
     pub(super) async fn reset(&mut self, ending: &Ending) {
-        let refused = ending.code.is_some_and(|code| code != 421);
-        let alive = ending.step == Step::Compose || refused && self.heard_out(ending.step).await;
+        let alive = ending.step == Step::Compose || is_refusal(ending) && self.heard_out(ending.step).await;
         self.reusable = alive
             && within(self.limits.command, Step::Mail, self.smtp.command(Rset))
                 .await
-                .is_ok();
+                .is_ok_and(|reply| reply.has_code(250));
     }
 
     /// Hears what the server says to the commands that were sent with the refused one. Whether it still waits for
@@ -209,10 +213,11 @@ impl Connection {
             Step::Compose | Step::Connect | Step::Mail | Step::Rcpt | Step::Data | Step::Body => &[],
         };
         for step in later {
-            let reply = within(self.limits.command, *step, self.smtp.read_response()).await;
-            let is_refused = reply.is_err_and(|ending| ending.code.is_some_and(|code| code != 421));
-            if *step == Step::Data && !is_refused {
-                return false;
+            match within(self.limits.command, *step, self.smtp.read_response()).await {
+                Err(ending) if is_refusal(&ending) => {}
+                Ok(_) if *step != Step::Data => {}
+                // After a silence nobody knows which command the next answer is to.
+                Ok(_) | Err(_) => return false,
             }
         }
         true
@@ -251,6 +256,11 @@ impl std::fmt::Display for Terminated<'_> {
         }
         f.write_str(".\r\n")
     }
+}
+
+/// Whether the server refused something and goes on listening.
+fn is_refusal(ending: &Ending) -> bool {
+    ending.code.is_some_and(|code| code != 421)
 }
 
 async fn within<T>(

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use lettre::{
     Address,
     message::{
-        Body, Mailbox, MultiPart, SinglePart,
-        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
+        Body, Mailbox, Mailboxes, MultiPart, SinglePart,
+        header::{self, ContentTransferEncoding, ContentType, HeaderName, HeaderValue, Headers},
     },
 };
 use uuid::Uuid;
@@ -73,8 +73,6 @@ enum Unfit {
     Address(#[from] lettre::address::AddressError),
     #[error("the templates: {0}")]
     Template(#[from] templates::Unrendered),
-    #[error("the message: {0}")]
-    Message(#[from] lettre::error::Error),
 }
 
 /// Who sends these emails to whom. What fails is the row's fault and for good.
@@ -83,18 +81,18 @@ pub(crate) fn envelope(parts: &[Part<'_>], head: &Letterhead) -> Result<Envelope
 }
 
 fn try_envelope(parts: &[Part<'_>], head: &Letterhead) -> Result<Envelope, Unfit> {
-    let (first, newest) = parts.first().zip(parts.last()).ok_or(Unfit::Letter)?;
+    let newest = parts.last().ok_or(Unfit::Letter)?;
     let letter = newest.letter.ok_or(Unfit::Letter)?;
     Ok(Envelope {
-        email_id: first.email_id,
-        from: head.sender.of(first.email_id)?,
+        email_id: newest.email_id,
+        from: head.sender.of(newest.email_id)?,
         to: letter.recipient.address.parse()?,
     })
 }
 
-/// Puts emails of one reader, in the order in which they were queued, together as one message: known by the first of them,
-/// addressed as the last one is, because a reader's address may have changed in between. Headers and body; lines end in CRLF,
-/// the last one too. What fails is the row's fault and for good; it must not take the worker down, so even a panic (lettre
+/// Puts emails of one reader, in the order in which they were queued, together as one message: addressed as the last one is,
+/// because a reader's address may have changed in between, and known by it, because what comes back tells of that address.
+/// Headers and body; lines end in CRLF, the last one too. What fails is the row's fault and for good; it must not take the worker down, so even a panic (lettre
 /// has one for names with line breaks) is only this email's end.
 pub(crate) fn compose(parts: &[Part<'_>], head: &Letterhead) -> Result<Vec<u8>, Ending> {
     let unfit = |text: String| fault(Step::Compose, text);
@@ -108,11 +106,11 @@ pub(crate) fn compose(parts: &[Part<'_>], head: &Letterhead) -> Result<Vec<u8>, 
 fn try_compose(parts: &[Part<'_>], head: &Letterhead) -> Result<Vec<u8>, Unfit> {
     let letters = parts.iter().map(|part| part.letter);
     let letters: Vec<&Letter> = letters.collect::<Option<_>>().ok_or(Unfit::Letter)?;
-    let (first, letter) = parts.first().zip(letters.last()).ok_or(Unfit::Letter)?;
+    let (newest, letter) = parts.last().zip(letters.last()).ok_or(Unfit::Letter)?;
     let link = Link {
-        member_id: first.member_id,
+        member_id: newest.member_id,
         kind: letter.content.kind(),
-        issued: first.created_at,
+        issued: newest.created_at,
         locale: letter.recipient.locale.clone(),
     };
     let to: Address = letter.recipient.address.parse()?;
@@ -121,42 +119,43 @@ fn try_compose(parts: &[Part<'_>], head: &Letterhead) -> Result<Vec<u8>, Unfit> 
         unsubscribe_url: &head.links.unsubscribe(&link),
     };
     let texts = templates::render(&letters, footer)?;
-    let body = MultiPart::alternative()
-        .boundary(format!("=_{}", first.email_id.simple()))
-        .singlepart(SinglePart::plain(texts.text))
-        .singlepart(
-            SinglePart::builder()
-                .header(ContentType::TEXT_HTML)
-                .body(as_it_is(texts.html)),
-        );
-    let message = lettre::Message::builder()
-        .message_id(Some(first.message_id.to_owned()))
-        .date(date(first.created_at))
-        .from(head.from.clone())
-        .to(Mailbox::new(Some(letter.recipient.name.clone()), to))
-        .subject(texts.subject)
-        .raw_header(header("Auto-Submitted", "auto-generated"))
-        .raw_header(header("Content-Language", texts.language));
-    let message = match link.kind {
+    // Put together from lettre's parts: its builder would parse each address anew.
+    let mut headers = Headers::with_capacity(12);
+    headers.set(header::MessageId::from(newest.message_id.to_owned()));
+    headers.set(header::Date::new(date(newest.created_at)));
+    headers.set(header::From::from(Mailboxes::from(head.from.clone())));
+    let to = Mailbox::new(Some(letter.recipient.name.clone()), to);
+    headers.set(header::To::from(Mailboxes::from(to)));
+    headers.set(header::Subject::from(texts.subject));
+    headers.insert_raw(raw("Auto-Submitted", "auto-generated"));
+    headers.insert_raw(raw("Content-Language", texts.language));
+    match link.kind {
         // RFC 8058. Answers to what the reader did themselves are no list's.
-        Kind::Initial | Kind::Reminder => message
-            .raw_header(header(
-                "List-Unsubscribe",
-                &format!("<{}>", head.links.unsubscribe(&link)),
-            ))
-            .raw_header(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")),
-        Kind::Acceptance | Kind::Reply => message,
-    };
-    let message = message.multipart(body)?;
-    let mut bytes = message.formatted();
-    if !bytes.ends_with(b"\r\n") {
-        bytes.extend_from_slice(b"\r\n");
+        Kind::Initial | Kind::Reminder => {
+            headers.insert_raw(raw("List-Unsubscribe", &format!("<{}>", footer.unsubscribe_url)));
+            headers.insert_raw(raw("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"));
+        }
+        Kind::Acceptance | Kind::Reply => {}
     }
+    headers.set(header::MIME_VERSION_1_0);
+    let mut bytes = headers.to_string().into_bytes();
+    bytes.extend(body(newest.email_id, texts.text, texts.html).formatted());
     if let Some(signer) = &head.signer {
-        let signature = signer.sign(&bytes, first.created_at);
+        let signature = signer.sign(&bytes, newest.created_at);
         bytes.splice(0..0, signature);
     }
     Ok(bytes)
+}
+
+/// Both texts, of which a mail app shows the last that it can.
+fn body(email_id: Uuid, text: String, html: String) -> MultiPart {
+    let kind = format!("multipart/alternative; boundary=\"=_{}\"", email_id.simple());
+    let kind = ContentType::parse(&kind).expect("it is a media type");
+    let part = |kind, text| SinglePart::builder().header(kind).body(as_it_is(text));
+    MultiPart::builder()
+        .header(kind)
+        .singlepart(part(ContentType::TEXT_PLAIN, text))
+        .singlepart(part(ContentType::TEXT_HTML, html))
 }
 
 /// A body of ASCII in lines that any server takes needs no encoding (7bit), which is most of what an email costs. lettre
@@ -174,7 +173,7 @@ fn date(at: Timestamp) -> std::time::SystemTime {
     at.into()
 }
 
-fn header(name: &'static str, value: &str) -> HeaderValue {
+fn raw(name: &'static str, value: &str) -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
 }
 
