@@ -7,8 +7,7 @@
 use std::sync::LazyLock;
 
 use minijinja::{
-    AutoEscape, Environment, Output, UndefinedBehavior, Value, context, escape_formatter,
-    syntax::SyntaxConfig,
+    AutoEscape, Environment, UndefinedBehavior, Value, context, escape_formatter, syntax::SyntaxConfig,
 };
 use shell::words::Unsaid;
 
@@ -81,7 +80,8 @@ pub(crate) fn render(letters: &[&Letter], footer: Footer<'_>) -> Result<Texts, U
         ..email.values
     };
     let page = |extension: &str| {
-        let template = ENVIRONMENT.get_template(&format!("{}.{extension}", email.template))?;
+        let name = format!("{}/{}.{extension}", language.tag(), email.template);
+        let template = ENVIRONMENT.get_template(&name)?;
         template.render(&values)
     };
     Ok(Texts {
@@ -293,16 +293,47 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     });
     environment.add_filter("quoted", members::quoted);
     WORDS.teach(&mut environment);
-    for (name, source) in TEMPLATES {
-        environment
-            .add_template(name, source)
-            .expect("our templates are well formed; a test renders each");
+    // An include is of the same language.
+    environment.set_path_join_callback(|name, parent| {
+        let (language, _) = parent.split_once('/').unwrap_or_default();
+        format!("{language}/{name}").into()
+    });
+    for language in Language::ALL {
+        for (name, source) in TEMPLATES {
+            environment
+                .add_template_owned(format!("{}/{name}", language.tag()), said(language, name, source))
+                .expect("our templates are well formed; a test renders each");
+        }
     }
     environment
 });
 
+/// A template in which stands already what every email of a language says alike.
+fn said(language: Language, name: &str, source: &str) -> String {
+    let mut pieces = source.split("{{ say(\"");
+    let mut said = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        match piece.split_once('"') {
+            Some((id, rest)) if rest.starts_with(") }}") => {
+                let text = say(language, id, []).expect("a test has every template say what it says");
+                if name.ends_with(".html") {
+                    ascii(&mut said, &text).expect("a string has room");
+                } else {
+                    said.push_str(&text);
+                }
+                said.push_str(&rest[") }}".len()..]);
+            }
+            Some(_) | None => {
+                said.push_str("{{ say(\"");
+                said.push_str(piece);
+            }
+        }
+    }
+    said
+}
+
 /// Escapes a text for HTML, all but ASCII too: so the part goes out as it is, which costs less than to encode it.
-fn ascii(out: &mut Output<'_>, text: &str) -> std::fmt::Result {
+fn ascii(out: &mut impl std::fmt::Write, text: &str) -> std::fmt::Result {
     let is_special = |c: char| !c.is_ascii() || matches!(c, '<' | '>' | '&' | '"' | '\'');
     let mut rest = text;
     while let Some(at) = rest.find(is_special) {

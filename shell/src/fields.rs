@@ -73,7 +73,7 @@ impl Violations {
             self.add(field, format!("must have at most {max_chars} characters"));
             return String::new();
         }
-        let text: String = value.replace("\r\n", "\n").nfc().collect();
+        let text = nfc(&value.replace("\r\n", "\n"));
         if text.chars().count() > max_chars {
             self.add(field, format!("must have at most {max_chars} characters"));
         }
@@ -92,7 +92,7 @@ impl Violations {
             self.add(field, format!("must have 1 to {max_chars} characters"));
             return String::new();
         }
-        let line: String = value.trim().nfc().collect();
+        let line = nfc(value.trim());
         let count = line.chars().count();
         if count == 0 || count > max_chars {
             self.add(field, format!("must have 1 to {max_chars} characters"));
@@ -183,6 +183,14 @@ impl Violations {
         }
         value.to_owned()
     }
+}
+
+/// Unicode NFC; ASCII, which most of what comes is, is that already.
+fn nfc(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_owned();
+    }
+    text.nfc().collect()
 }
 
 /// Characters that could forge a line, hide text or turn its direction.
