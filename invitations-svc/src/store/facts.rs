@@ -287,18 +287,27 @@ impl QueryFragment<Pg> for Statement<'_> {
              s.note, s.lifecycle, s.sent_at, s.expires_at, s.closed_at, \
              r.recipient_id, r.id, r.inviter_id, r.note, r.lifecycle, r.folder, r.sequence, r.sent_at, r.expires_at, \
              r.closed_at, r.emailed_at, r.reminders, r.reminders_left, r.replies, r.due_at \
-             FROM unnest(",
+             FROM (SELECT f.actor, f.n AS ord",
         );
-        out.push_bind_param::<Array<SqlUuid>, _>(&self.actors)?;
-        for ids in [&self.others, &self.received, &self.sent, &self.request_ids] {
+        for (ids, name) in [
+            (&self.others, "other"),
+            (&self.received, "received_id"),
+            (&self.sent, "sent_id"),
+            (&self.request_ids, "request_id"),
+        ] {
             out.push_sql(", ");
             out.push_bind_param::<Array<Nullable<SqlUuid>>, _>(ids)?;
+            out.push_sql("[f.n::int] AS ");
+            out.push_sql(name);
         }
         out.push_sql(", ");
         out.push_bind_param::<Array<Nullable<Text>>, _>(&self.clients)?;
+        out.push_sql("[f.n::int] AS client FROM unnest(");
+        out.push_bind_param::<Array<SqlUuid>, _>(&self.actors)?;
+        // OFFSET 0 takes each value out of its array once, however often it is used.
         // `n` and `m` find the other member of a named invitation; `r` and `s` are the invitation in both books.
         out.push_sql(
-            ") WITH ORDINALITY AS k(actor, other, received_id, sent_id, request_id, client, ord) \
+            ") WITH ORDINALITY AS f(actor, n) OFFSET 0) AS k \
              LEFT JOIN request q ON q.request_id = k.request_id AND q.client = k.client \
              LEFT JOIN received n ON n.recipient_id = k.actor AND n.id = k.received_id \
              LEFT JOIN sent m ON m.inviter_id = k.actor AND m.id = k.sent_id \

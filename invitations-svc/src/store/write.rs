@@ -342,15 +342,20 @@ impl<const MORE: bool> QueryFragment<Pg> for Statement<'_, MORE> {
     }
 }
 
-/// Pushes the arrays of one table, separated by commas.
-macro_rules! columns {
-    ($out:ident, $first:ty => $first_value:expr $(, $kind:ty => $value:expr)* $(,)?) => {
-        $out.push_bind_param::<Array<$first>, _>($first_value)?;
+/// Pushes the rows of one table, `w`, from an array for each column. Postgres puts the values of each function that returns
+/// a set into a table first, so there is one only.
+macro_rules! rows {
+    ($out:ident, $key:ident: $key_kind:ty => $keys:expr $(, $column:ident: $kind:ty => $values:expr)* $(,)?) => {
+        $out.push_sql(concat!("(SELECT f.", stringify!($key)));
         $(
             $out.push_sql(", ");
-            $out.push_bind_param::<Array<$kind>, _>($value)?;
+            $out.push_bind_param::<Array<$kind>, _>($values)?;
+            $out.push_sql(concat!("[f.n::int] AS ", stringify!($column)));
         )*
+        $out.push_sql(" FROM unnest(");
+        $out.push_bind_param::<Array<$key_kind>, _>($keys)?;
+        $out.push_sql(concat!(") WITH ORDINALITY AS f(", stringify!($key), ", n)) AS w"));
     };
 }
 
-use columns;
+use rows;

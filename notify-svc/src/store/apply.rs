@@ -124,9 +124,7 @@ fn once(
     let mut asked: Vec<Uuid> = ids.by_key.values().map(|identity| identity.email_id).collect();
     // What this call cancels it may have queued itself.
     asked.retain(|id| !cancels.is_empty() || !states.contains_key(id));
-    if !asked.is_empty() {
-        states.extend(emails::states(connection, asked)?);
-    }
+    states.extend(emails::states(connection, asked)?);
     Ok(Applied {
         accepted: new.iter().map(|email| email.queue.kind()).collect(),
         answers: answers(commands, &ids.by_key, &states, counts)?,

@@ -37,10 +37,11 @@ statement! {
         states: Vec<i16> as Array<SmallInt>,
         now: jiff_diesel::Timestamp as Timestamptz,
     } -> BigInt =
-    "WITH wanted AS (SELECT * FROM unnest(" ids ", " invitation_ids ", " sequences ", " kinds ", " member_ids
-    ", " other_ids ", " named_ids ", " address_hashes ", " event_times ", " letters ", " message_ids ", " states
-    ") AS wanted (id, invitation_id, sequence, kind, member_id, other_id, named_ids, address_hash, event_time, letter, \
-     message_id, state)), clock AS (SELECT " now " AS now), \
+    "WITH wanted AS MATERIALIZED (SELECT f.*, " invitation_ids "[n::int] AS invitation_id, "
+    sequences "[n::int] AS sequence, " kinds "[n::int] AS kind, " member_ids "[n::int] AS member_id, "
+    other_ids "[n::int] AS other_id, " event_times "[n::int] AS event_time, " states "[n::int] AS state \
+     FROM unnest(" ids ", " named_ids ", " address_hashes ", " letters ", " message_ids
+    ") WITH ORDINALITY AS f (id, named_ids, address_hash, letter, message_id, n)), clock AS (SELECT " now " AS now), \
      queued AS (INSERT INTO email (id, invitation_id, sequence, kind, member_id, other_id, named_ids, address_hash, event_time, \
        letter, message_id, created_at, state, final_at) \
        SELECT id, invitation_id, sequence, kind, member_id, other_id, named_ids::uuid[], address_hash, event_time, letter::json, \

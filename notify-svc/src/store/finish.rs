@@ -37,9 +37,9 @@ pub(crate) struct Finish {
 }
 
 statement! {
-    /// The guard is the epoch and that the lease was not taken away (a row without a lease names no worker): a worker that stalled past its lease writes
-    /// nothing, whether or not somebody else works on the email already. And the worker: a claim that Postgres forgot in a
-    /// crash may be made again by another one, with the same epoch.
+    /// The guard is the epoch and that the lease was not taken away (a row without a lease names no worker): a worker that
+    /// stalled past its lease writes nothing, whether or not somebody else works on the email already. And the worker: a
+    /// claim that Postgres forgot in a crash may be made again by another one, with the same epoch.
     /// `unsent` only lists what `email` says, so a row that is there already does not stop the others.
     struct Write {
         ids: Vec<Uuid> as Array<SqlUuid>,
@@ -56,9 +56,10 @@ statement! {
         relays: Vec<String> as Array<Text>,
         now: jiff_diesel::Timestamp as Timestamptz,
     } -> (SqlUuid, Integer) =
-    "WITH told AS MATERIALIZED (SELECT * FROM unnest(" ids ", " epochs ", " workers ", " states ", " run_ats ", " failures ", " faults ", "
-    doubted ", " steps ", " codes ", " replies ", " relays
-    ") AS told (email_id, epoch, worker, state, run_at, failures, faults, doubted, step, code, reply, relay)), \
+    "WITH told AS MATERIALIZED (SELECT f.*, " epochs "[n::int] AS epoch, " workers "[n::int] AS worker, "
+    states "[n::int] AS state, " run_ats "[n::int] AS run_at, " failures "[n::int] AS failures, "
+    faults "[n::int] AS faults, " doubted "[n::int] AS doubted, " steps "[n::int] AS step, "
+    codes "[n::int] AS code FROM unnest(" ids ", " replies ", " relays ") WITH ORDINALITY AS f (email_id, reply, relay, n)), \
      clock AS (SELECT " now " AS now), \
      mine AS MATERIALIZED (SELECT told.*, due.kind FROM told JOIN due USING (email_id) \
        WHERE due.lease_epoch = told.epoch AND due.leased_by = told.worker \

@@ -1,7 +1,9 @@
 //! Statements that Diesel keeps prepared.
 //!
 //! Diesel prepares `sql_query`, `UPDATE` and `ON CONFLICT DO UPDATE` anew for each call; only a query with a static
-//! `QueryId` is prepared once per connection. Sets go in as arrays, so that the text never depends on their size.
+//! `QueryId` is prepared once per connection. Sets go in as arrays, so that the text never depends on their size. Of many
+//! columns, those of a fixed width are taken by subscript: Postgres puts all that a function like unnest returns into a
+//! table first, a value at a time.
 
 /// Declares a statement: a struct of its binds, the types of the columns it returns, and its text, in which binds
 /// stand by name between the literals.

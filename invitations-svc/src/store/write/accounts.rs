@@ -8,7 +8,7 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use super::columns;
+use super::rows;
 use crate::{
     domain::account::Account,
     store::codec::{Time, count, restriction_code, small, time, times_to_bytes},
@@ -55,18 +55,16 @@ impl Accounts {
             "a AS (UPDATE account SET version = w.version + 1, erased = w.erased, sends = w.sends, \
              lifetime_sends = w.lifetime_sends, granted = w.granted, outstanding = w.outstanding, \
              connections = w.connections, strikes = w.strikes, ladder_step = w.ladder_step, \
-             restriction = w.restriction, restricted_until = w.restricted_until FROM unnest(",
+             restriction = w.restriction, restricted_until = w.restricted_until FROM ",
         );
-        columns!(out, SqlUuid => &self.member_id, BigInt => &self.version, Bool => &self.erased,
-            Binary => &self.sends, Integer => &self.lifetime_sends, Integer => &self.granted,
-            Integer => &self.outstanding, Integer => &self.connections, Binary => &self.strikes,
-            SmallInt => &self.ladder_step, Nullable<SmallInt> => &self.restriction,
-            Nullable<Timestamptz> => &self.restricted_until);
-        out.push_sql(
-            ") AS w(member_id, version, erased, sends, lifetime_sends, granted, outstanding, connections, strikes, \
-             ladder_step, restriction, restricted_until) \
-             WHERE account.member_id = w.member_id AND account.version = w.version RETURNING 1)",
-        );
+        rows!(out, member_id: SqlUuid => &self.member_id, version: BigInt => &self.version,
+            erased: Bool => &self.erased, sends: Binary => &self.sends,
+            lifetime_sends: Integer => &self.lifetime_sends, granted: Integer => &self.granted,
+            outstanding: Integer => &self.outstanding, connections: Integer => &self.connections,
+            strikes: Binary => &self.strikes, ladder_step: SmallInt => &self.ladder_step,
+            restriction: Nullable<SmallInt> => &self.restriction,
+            restricted_until: Nullable<Timestamptz> => &self.restricted_until);
+        out.push_sql(" WHERE account.member_id = w.member_id AND account.version = w.version RETURNING 1)");
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use super::columns;
+use super::rows;
 use crate::{domain::transition::AuditEntry, store::codec::action_code};
 
 #[derive(Default)]
@@ -33,12 +33,10 @@ impl<'a> Audits<'a> {
 
     /// `t`: new rows.
     pub(super) fn insert<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql(
-            "t AS (INSERT INTO audit (member_id, id, actor, action, detail, note) SELECT * FROM unnest(",
-        );
-        columns!(out, SqlUuid => &self.member_id, SqlUuid => &self.id, Text => &self.actor,
-            SmallInt => &self.action, Text => &self.detail, Text => &self.note);
-        out.push_sql(") RETURNING 1)");
+        out.push_sql("t AS (INSERT INTO audit (member_id, id, actor, action, detail, note) SELECT w.* FROM ");
+        rows!(out, member_id: SqlUuid => &self.member_id, id: SqlUuid => &self.id, actor: Text => &self.actor,
+            action: SmallInt => &self.action, detail: Text => &self.detail, note: Text => &self.note);
+        out.push_sql(" RETURNING 1)");
         Ok(())
     }
 }

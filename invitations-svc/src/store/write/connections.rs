@@ -8,7 +8,7 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use super::columns;
+use super::rows;
 use crate::{
     domain::transition::{Connected, Disconnected},
     store::codec::{Time, time},
@@ -40,21 +40,19 @@ impl Connections {
 
     /// `c`: new rows.
     pub(super) fn insert<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql(
-            "c AS (INSERT INTO connection (member_id, other_id, connected_at) SELECT * FROM unnest(",
-        );
-        columns!(out, SqlUuid => &self.member_id, SqlUuid => &self.other_id, Timestamptz => &self.connected_at);
-        out.push_sql(") RETURNING 1)");
+        out.push_sql("c AS (INSERT INTO connection (member_id, other_id, connected_at) SELECT w.* FROM ");
+        rows!(out, member_id: SqlUuid => &self.member_id, other_id: SqlUuid => &self.other_id,
+            connected_at: Timestamptz => &self.connected_at);
+        out.push_sql(" RETURNING 1)");
         Ok(())
     }
 
     /// `cd`: deleted rows.
     pub(super) fn delete<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("cd AS (DELETE FROM connection USING unnest(");
-        columns!(out, SqlUuid => &self.member_id, SqlUuid => &self.other_id);
+        out.push_sql("cd AS (DELETE FROM connection USING ");
+        rows!(out, member_id: SqlUuid => &self.member_id, other_id: SqlUuid => &self.other_id);
         out.push_sql(
-            ") AS w(member_id, other_id) WHERE connection.member_id = w.member_id \
-             AND connection.other_id = w.other_id RETURNING 1)",
+            " WHERE connection.member_id = w.member_id AND connection.other_id = w.other_id RETURNING 1)",
         );
         Ok(())
     }

@@ -8,7 +8,7 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use super::{Ordered, columns};
+use super::{Ordered, rows};
 use crate::store::{
     codec::{Time, event_code, small, time},
     outbox::lane,
@@ -54,13 +54,15 @@ impl<'a> Events<'a> {
     pub(super) fn insert<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
             "o AS (INSERT INTO outbox (lane, invitation_id, sequence, event, inviter_id, recipient_id, text, number, \
-             hidden, pair_version, happened_at, due_at, unfed) SELECT * FROM unnest(",
+             hidden, pair_version, happened_at, due_at, unfed) SELECT w.* FROM ",
         );
-        columns!(out, SmallInt => &self.lane, SqlUuid => &self.invitation_id, BigInt => &self.sequence,
-            SmallInt => &self.event, SqlUuid => &self.inviter_id, SqlUuid => &self.recipient_id,
-            Text => &self.text, SmallInt => &self.number, Bool => &self.hidden, BigInt => &self.pair_version,
-            Timestamptz => &self.happened_at, Nullable<Timestamptz> => &self.due_at, Bool => &self.unfed);
-        out.push_sql(") RETURNING 1)");
+        rows!(out, lane: SmallInt => &self.lane, invitation_id: SqlUuid => &self.invitation_id,
+            sequence: BigInt => &self.sequence, event: SmallInt => &self.event,
+            inviter_id: SqlUuid => &self.inviter_id, recipient_id: SqlUuid => &self.recipient_id,
+            text: Text => &self.text, number: SmallInt => &self.number, hidden: Bool => &self.hidden,
+            pair_version: BigInt => &self.pair_version, happened_at: Timestamptz => &self.happened_at,
+            due_at: Nullable<Timestamptz> => &self.due_at, unfed: Bool => &self.unfed);
+        out.push_sql(" RETURNING 1)");
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use super::{Stepped, columns};
+use super::{Stepped, rows};
 use crate::{
     domain::pair::{Pair, Side},
     store::codec::{Time, optional_time, time, times_to_bytes},
@@ -70,7 +70,7 @@ impl Pairs {
              w.lo_sends, w.lo_barred, w.lo_struck_at, w.lo_email_required, w.hi_sends, w.hi_barred, w.hi_struck_at, \
              w.hi_email_required FROM ",
         );
-        self.unnest(out.reborrow())?;
+        self.rows(out.reborrow())?;
         out.push_sql(" RETURNING 1)");
         Ok(())
     }
@@ -84,25 +84,21 @@ impl Pairs {
              hi_sends = w.hi_sends, hi_barred = w.hi_barred, hi_struck_at = w.hi_struck_at, \
              hi_email_required = w.hi_email_required FROM ",
         );
-        self.unnest(out.reborrow())?;
+        self.rows(out.reborrow())?;
         out.push_sql(" WHERE pair.lo = w.lo AND pair.hi = w.hi AND pair.version = w.version RETURNING 1)");
         Ok(())
     }
 
-    fn unnest<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("unnest(");
-        columns!(out, SqlUuid => &self.lo, SqlUuid => &self.hi, BigInt => &self.version, BigInt => &self.steps,
-            Nullable<Timestamptz> => &self.connected_at, Nullable<SqlUuid> => &self.open_id,
-            Nullable<Bool> => &self.open_from_lo, Nullable<Timestamptz> => &self.open_until);
-        for side in [&self.lo_side, &self.hi_side] {
-            out.push_sql(", ");
-            columns!(out, Binary => &side.sends, Bool => &side.barred, Nullable<Timestamptz> => &side.struck_at,
-                Bool => &side.email_required);
-        }
-        out.push_sql(
-            ") AS w(lo, hi, version, steps, connected_at, open_id, open_from_lo, open_until, lo_sends, lo_barred, \
-             lo_struck_at, lo_email_required, hi_sends, hi_barred, hi_struck_at, hi_email_required)",
-        );
+    fn rows<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let (one, other) = (&self.lo_side, &self.hi_side);
+        rows!(out, lo: SqlUuid => &self.lo, hi: SqlUuid => &self.hi, version: BigInt => &self.version,
+            steps: BigInt => &self.steps, connected_at: Nullable<Timestamptz> => &self.connected_at,
+            open_id: Nullable<SqlUuid> => &self.open_id, open_from_lo: Nullable<Bool> => &self.open_from_lo,
+            open_until: Nullable<Timestamptz> => &self.open_until, lo_sends: Binary => &one.sends,
+            lo_barred: Bool => &one.barred, lo_struck_at: Nullable<Timestamptz> => &one.struck_at,
+            lo_email_required: Bool => &one.email_required, hi_sends: Binary => &other.sends,
+            hi_barred: Bool => &other.barred, hi_struck_at: Nullable<Timestamptz> => &other.struck_at,
+            hi_email_required: Bool => &other.email_required);
         Ok(())
     }
 }

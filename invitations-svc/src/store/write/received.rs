@@ -8,7 +8,7 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use super::columns;
+use super::rows;
 use crate::{
     domain::invitation::Received,
     store::codec::{Time, folder_code, lifecycle_code, optional_time, small, time},
@@ -58,7 +58,7 @@ impl<'a> ReceivedRows<'a> {
             "r AS (INSERT INTO received (recipient_id, id, inviter_id, note, lifecycle, folder, sequence, sent_at, \
              expires_at, closed_at, emailed_at, reminders, reminders_left, replies, due_at) SELECT w.* FROM ",
         );
-        self.unnest(out.reborrow())?;
+        self.rows(out.reborrow())?;
         out.push_sql(" RETURNING 1)");
         Ok(())
     }
@@ -71,22 +71,20 @@ impl<'a> ReceivedRows<'a> {
              emailed_at = w.emailed_at, reminders = w.reminders, reminders_left = w.reminders_left, \
              replies = w.replies, due_at = w.due_at FROM ",
         );
-        self.unnest(out.reborrow())?;
+        self.rows(out.reborrow())?;
         out.push_sql(" WHERE received.recipient_id = w.recipient_id AND received.id = w.id RETURNING 1)");
         Ok(())
     }
 
-    fn unnest<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("unnest(");
-        columns!(out, SqlUuid => &self.recipient_id, SqlUuid => &self.id, SqlUuid => &self.inviter_id,
-            Text => &self.note, SmallInt => &self.lifecycle, SmallInt => &self.folder, BigInt => &self.sequence,
-            Timestamptz => &self.sent_at, Timestamptz => &self.expires_at,
-            Nullable<Timestamptz> => &self.closed_at, Timestamptz => &self.emailed_at, Bool => &self.reminders,
-            SmallInt => &self.reminders_left, SmallInt => &self.replies, Nullable<Timestamptz> => &self.due_at);
-        out.push_sql(
-            ") AS w(recipient_id, id, inviter_id, note, lifecycle, folder, sequence, sent_at, expires_at, \
-             closed_at, emailed_at, reminders, reminders_left, replies, due_at)",
-        );
+    fn rows<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        rows!(out, recipient_id: SqlUuid => &self.recipient_id, id: SqlUuid => &self.id,
+            inviter_id: SqlUuid => &self.inviter_id, note: Text => &self.note,
+            lifecycle: SmallInt => &self.lifecycle, folder: SmallInt => &self.folder,
+            sequence: BigInt => &self.sequence, sent_at: Timestamptz => &self.sent_at,
+            expires_at: Timestamptz => &self.expires_at, closed_at: Nullable<Timestamptz> => &self.closed_at,
+            emailed_at: Timestamptz => &self.emailed_at, reminders: Bool => &self.reminders,
+            reminders_left: SmallInt => &self.reminders_left, replies: SmallInt => &self.replies,
+            due_at: Nullable<Timestamptz> => &self.due_at);
         Ok(())
     }
 }

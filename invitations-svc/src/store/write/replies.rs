@@ -8,7 +8,7 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use super::columns;
+use super::rows;
 use crate::{
     domain::transition::Reply,
     store::codec::{Time, small, time},
@@ -35,11 +35,11 @@ impl<'a> Replies<'a> {
     /// `y`: new rows.
     pub(super) fn insert<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
-            "y AS (INSERT INTO reply (inviter_id, invitation_id, number, text, replied_at) SELECT * FROM unnest(",
+            "y AS (INSERT INTO reply (inviter_id, invitation_id, number, text, replied_at) SELECT w.* FROM ",
         );
-        columns!(out, SqlUuid => &self.inviter_id, SqlUuid => &self.invitation_id, SmallInt => &self.number,
-            Text => &self.text, Timestamptz => &self.replied_at);
-        out.push_sql(") RETURNING 1)");
+        rows!(out, inviter_id: SqlUuid => &self.inviter_id, invitation_id: SqlUuid => &self.invitation_id,
+            number: SmallInt => &self.number, text: Text => &self.text, replied_at: Timestamptz => &self.replied_at);
+        out.push_sql(" RETURNING 1)");
         Ok(())
     }
 }

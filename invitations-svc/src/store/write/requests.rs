@@ -8,7 +8,7 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use super::columns;
+use super::rows;
 use crate::{
     domain::request::{Outcome, StoredAnswer},
     store::codec::{Time, optional_time, outcome_code, snapshot_to_bytes, time},
@@ -51,7 +51,7 @@ impl<'a> Requests<'a> {
             "q AS (INSERT INTO request (request_id, client, fingerprint, outcome, subject, decided_at, until, snapshot) \
              SELECT w.* FROM ",
         );
-        self.unnest(out.reborrow())?;
+        self.rows(out.reborrow())?;
         out.push_sql(" RETURNING 1)");
         Ok(())
     }
@@ -66,21 +66,18 @@ impl<'a> Requests<'a> {
             "qu AS (UPDATE request SET fingerprint = w.fingerprint, outcome = w.outcome, subject = w.subject, \
              decided_at = w.decided_at, until = w.until, snapshot = w.snapshot FROM ",
         );
-        self.unnest(out.reborrow())?;
+        self.rows(out.reborrow())?;
         out.push_sql(" WHERE request.request_id = w.request_id AND request.client = w.client AND request.decided_at <= ");
         out.push_bind_param::<Timestamptz, _>(forgotten_at)?;
         out.push_sql(" RETURNING 1)");
         Ok(())
     }
 
-    fn unnest<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("unnest(");
-        columns!(out, SqlUuid => &self.request_id, Text => &self.client, Binary => &self.fingerprint,
-            SmallInt => &self.outcome, Nullable<SqlUuid> => &self.subject, Timestamptz => &self.decided_at,
-            Nullable<Timestamptz> => &self.until, Nullable<Binary> => &self.snapshot);
-        out.push_sql(
-            ") AS w(request_id, client, fingerprint, outcome, subject, decided_at, until, snapshot)",
-        );
+    fn rows<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        rows!(out, request_id: SqlUuid => &self.request_id, client: Text => &self.client,
+            fingerprint: Binary => &self.fingerprint, outcome: SmallInt => &self.outcome,
+            subject: Nullable<SqlUuid> => &self.subject, decided_at: Timestamptz => &self.decided_at,
+            until: Nullable<Timestamptz> => &self.until, snapshot: Nullable<Binary> => &self.snapshot);
         Ok(())
     }
 }

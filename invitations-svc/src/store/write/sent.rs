@@ -8,7 +8,7 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use super::columns;
+use super::rows;
 use crate::{
     domain::invitation::Sent,
     store::codec::{Time, lifecycle_code, optional_time, time},
@@ -44,7 +44,7 @@ impl<'a> SentRows<'a> {
             "s AS (INSERT INTO sent (inviter_id, id, recipient_id, note, lifecycle, sent_at, expires_at, closed_at) \
              SELECT w.* FROM ",
         );
-        self.unnest(out.reborrow())?;
+        self.rows(out.reborrow())?;
         out.push_sql(" RETURNING 1)");
         Ok(())
     }
@@ -55,17 +55,16 @@ impl<'a> SentRows<'a> {
             "su AS (UPDATE sent SET note = w.note, lifecycle = w.lifecycle, sent_at = w.sent_at, \
              expires_at = w.expires_at, closed_at = w.closed_at FROM ",
         );
-        self.unnest(out.reborrow())?;
+        self.rows(out.reborrow())?;
         out.push_sql(" WHERE sent.inviter_id = w.inviter_id AND sent.id = w.id RETURNING 1)");
         Ok(())
     }
 
-    fn unnest<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("unnest(");
-        columns!(out, SqlUuid => &self.inviter_id, SqlUuid => &self.id, SqlUuid => &self.recipient_id,
-            Text => &self.note, SmallInt => &self.lifecycle, Timestamptz => &self.sent_at,
-            Timestamptz => &self.expires_at, Nullable<Timestamptz> => &self.closed_at);
-        out.push_sql(") AS w(inviter_id, id, recipient_id, note, lifecycle, sent_at, expires_at, closed_at)");
+    fn rows<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        rows!(out, inviter_id: SqlUuid => &self.inviter_id, id: SqlUuid => &self.id,
+            recipient_id: SqlUuid => &self.recipient_id, note: Text => &self.note,
+            lifecycle: SmallInt => &self.lifecycle, sent_at: Timestamptz => &self.sent_at,
+            expires_at: Timestamptz => &self.expires_at, closed_at: Nullable<Timestamptz> => &self.closed_at);
         Ok(())
     }
 }
