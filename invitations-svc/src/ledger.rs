@@ -11,6 +11,7 @@ mod committer;
 use std::{
     sync::{
         Arc,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
     thread,
@@ -84,6 +85,23 @@ impl Job {
 #[derive(Clone)]
 pub struct Ledger {
     queues: Arc<[SyncSender<Job>]>,
+    under_way: Arc<AtomicUsize>,
+}
+
+/// A command that is not answered yet.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl<'a> UnderWay<'a> {
+    fn count(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Workers that a commit wakes.
@@ -131,12 +149,19 @@ pub fn start(args: &LedgerArgs, terms: Terms) -> Ledger {
     }
     Ledger {
         queues: queues.into(),
+        under_way: Arc::default(),
     }
 }
 
 impl Ledger {
+    /// Commands that wait for their answer.
+    pub fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::Relaxed)
+    }
+
     /// Has `command` decided and committed. One whose deadline passes while it waits is dropped without effect.
     pub async fn submit(&self, command: Command, deadline: Instant) -> Decided {
+        let _counted = UnderWay::count(&self.under_way);
         let (answer, decided) = oneshot::channel();
         let at = usize::from(command.actor().as_bytes()[15]) % self.queues.len();
         match self.queues[at].try_send(Job {

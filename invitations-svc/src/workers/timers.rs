@@ -23,8 +23,14 @@ use crate::{
 /// Invitations read at once.
 const SET: i64 = 2_000;
 
-/// Commands under way at once: a part of what the ledger's queues hold, so that callers find room beside them.
-const IN_FLIGHT: usize = 256;
+/// Commands under way at once while nobody else has any: a part of what the ledger's queues hold.
+const IN_FLIGHT: usize = 512;
+
+/// The same beside callers, who wait; what is due has time.
+const IN_FLIGHT_BESIDE: usize = 64;
+
+/// Others' commands that make it give way.
+const BUSY: usize = 8;
 
 /// How long the worker sleeps when nothing is due, at most.
 const POLL: Duration = Duration::from_secs(1);
@@ -86,32 +92,43 @@ impl Timers {
     }
 
     /// Goes once through all that is due; answers how many were not decided. They stay due, and do not hold up what comes
-    /// after them.
+    /// after them. While one set is decided, the next is read.
     async fn sweep(&self, stop: &CancellationToken) -> Result<usize, DatabaseError> {
-        let mut place = Place::START;
         let mut failures = 0;
-        while !stop.is_cancelled() && self.duty.is_mine().await? {
-            let now = self.duty.clock.now();
-            let read = self.duty.database.run(within(CALL), move |db| {
-                let oldest = due::oldest(db, now)?;
-                due::page(db, now, place, SET).map(|page| (page, oldest))
-            });
-            let ((set, last), oldest) = read.await?;
-            let age = oldest.map_or(0.0, |at| now.duration_since(at).as_secs_f64());
-            metrics::gauge!("timers_oldest_due_seconds").set(age);
-            if set.is_empty() {
-                break;
-            }
-            failures += self.settle(set).await;
-            place = last;
+        let (mut set, mut place) = self.due_after(Place::START).await?;
+        while !set.is_empty() && !stop.is_cancelled() {
+            let (failed, next) = tokio::join!(self.settle(set), self.due_after(place));
+            failures += failed;
+            (set, place) = next?;
         }
         Ok(failures)
     }
 
+    /// What is due after a place, and the place of the last; nothing where another process has the duty.
+    async fn due_after(&self, place: Place) -> Result<(Vec<Received>, Place), DatabaseError> {
+        if !self.duty.is_mine().await? {
+            return Ok((Vec::new(), place));
+        }
+        let now = self.duty.clock.now();
+        let read = self.duty.database.run(within(CALL), move |db| {
+            let oldest = due::oldest(db, now)?;
+            due::page(db, now, place, SET).map(|page| (page, oldest))
+        });
+        let (page, oldest) = read.await?;
+        let age = oldest.map_or(0.0, |at| now.duration_since(at).as_secs_f64());
+        metrics::gauge!("timers_oldest_due_seconds").set(age);
+        Ok(page)
+    }
+
     async fn settle(&self, set: Vec<Received>) -> usize {
         let deadline = within(CALL);
+        let in_flight = if self.ledger.under_way() < BUSY {
+            IN_FLIGHT
+        } else {
+            IN_FLIGHT_BESIDE
+        };
         let decided = stream::iter(set).map(|named| self.decide(named, deadline));
-        let decided = decided.buffer_unordered(IN_FLIGHT);
+        let decided = decided.buffer_unordered(in_flight);
         decided.filter(|done| std::future::ready(!done)).count().await
     }
 
