@@ -159,12 +159,11 @@ impl Config {
             (Ok(identities), Ok(keys), Ok(mut session), Ok(mut page_session), Ok(policy))
                 if wrong.is_empty() =>
             {
-                for session in [&mut session, &mut page_session] {
-                    session.push((
-                        "statement_timeout".to_owned(),
-                        self.database.statement_timeout_ms.to_string(),
-                    ));
-                }
+                let timeout = self.database.statement_timeout_ms;
+                session.push(("statement_timeout".to_owned(), timeout.to_string()));
+                // Nobody waits for a page longer than for a call.
+                let timeout = u64::from(timeout).min(self.listen.max_call_ms);
+                page_session.push(("statement_timeout".to_owned(), timeout.to_string()));
                 session.push(("lock_timeout".to_owned(), LOCK_TIMEOUT_MS.to_owned()));
                 Ok(Checked {
                     identities,

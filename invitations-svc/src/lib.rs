@@ -59,7 +59,6 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         tracing::warn!("everybody who can reach this machine's loopback may call: there is no --tokens-file");
     }
 
-    let database = Database::new(&config.database);
     let wakes = Wakes::default();
     let Checked {
         identities,
@@ -70,6 +69,8 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         limits,
     } = checked;
     let policy = Arc::new(policy);
+    let connections = config.database.database_connections;
+    let database = Database::with_session(&config.database, connections, page_session.clone());
     let ledger = ledger::start(
         &config.ledger,
         ledger::Terms {
@@ -85,7 +86,6 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         },
     );
 
-    // Pages are found by keys, too.
     let page_connections = 2 * config.pages.page_readers;
     let page_pool = postgres::pool(&config.database.database_url, page_connections, page_session);
     let sent_pages = pages::start("sent-pages", &config.pages, &page_pool, store::pages::sent_pages);

@@ -33,7 +33,7 @@ pub struct PageArgs {
     /// Requests for pages of each book that wait for a reader at most; one more is refused with UNAVAILABLE
     #[arg(long, env = "PAGE_QUEUE", default_value_t = 1_024, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub page_queue: u32,
-    /// `SET`s of the connections that read pages, name=value separated by commas; may be empty
+    /// `SET`s of the connections that read for callers, name=value separated by commas; may be empty
     #[arg(long, env = "PAGE_SESSION", default_value = crate::store::PAGE_SETTINGS)]
     pub page_session: String,
 }

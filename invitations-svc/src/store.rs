@@ -30,7 +30,7 @@ pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 pub const LEDGER_SETTINGS: &str = "plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_hashjoin=off,\
                                    enable_mergejoin=off,enable_material=off,jit=off";
 
-/// What the connections that read pages are set to: as the ledger's, and a page is read along its key, however few
+/// What the connections that read for callers are set to: as the ledger's, and a page is read along its key, however few
 /// invitations its member seems to have. A bitmap would take all of them to show the newest.
 pub const PAGE_SETTINGS: &str = "plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_hashjoin=off,\
                                  enable_mergejoin=off,enable_material=off,enable_bitmapscan=off,jit=off";

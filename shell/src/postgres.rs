@@ -267,15 +267,6 @@ pub struct Database {
 }
 
 impl Database {
-    /// The pool that `args` describe.
-    pub fn new(args: &DatabaseArgs) -> Self {
-        let settings = vec![(
-            "statement_timeout".to_owned(),
-            args.statement_timeout_ms.to_string(),
-        )];
-        Self::with_session(args, args.database_connections, settings)
-    }
-
     /// A pool of `size` connections that begin with these `SET`s.
     pub fn with_session(args: &DatabaseArgs, size: u32, session: SessionSettings) -> Self {
         Self {
@@ -320,10 +311,8 @@ impl Database {
 
     /// One connection of its own for [`Database::ping`], so that a busy pool does not look like a dead database.
     pub fn for_health(args: &DatabaseArgs) -> Self {
-        Self::new(&DatabaseArgs {
-            database_connections: 1,
-            ..args.clone()
-        })
+        let timeout = args.statement_timeout_ms.to_string();
+        Self::with_session(args, 1, vec![("statement_timeout".to_owned(), timeout)])
     }
 }
 

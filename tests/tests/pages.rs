@@ -406,14 +406,17 @@ async fn a_damaged_row_fails_its_own_page_only() {
 }
 
 #[tokio::test]
-async fn a_read_that_fails_fails_for_all_and_the_next_is_served() {
-    for (hint, what, why) in [
-        ("refused_read", REFUSED, PageError::Failed),
-        ("panicking_read", PANIC, PageError::Failed),
-        ("cut_off_read", CUT_OFF, PageError::Unavailable),
-    ] {
-        check(hint, [5, what, 6], [Err(why), Err(why), Err(why)]).await;
+async fn a_page_that_cannot_be_read_fails_alone() {
+    for (hint, what) in [("refused_read", REFUSED), ("panicking_read", PANIC)] {
+        let expected = [Ok(vec![5, 5]), Err(PageError::Failed), Ok(vec![6, 6])];
+        check(hint, [5, what, 6], expected).await;
     }
+}
+
+#[tokio::test]
+async fn without_a_database_all_are_told_so_and_the_next_is_served() {
+    let expected = [(); 3].map(|()| Err(PageError::Unavailable));
+    check("cut_off_read", [5, CUT_OFF, 6], expected).await;
 }
 
 #[tokio::test]

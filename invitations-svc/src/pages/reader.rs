@@ -63,6 +63,14 @@ impl<Q: Copy, T> Reader<Q, T> {
                     let _ = job.answer.send(page);
                 }
             }
+            // One that is damaged or takes too long must not fail its neighbours.
+            Err(DatabaseError::Statement(_) | DatabaseError::Panicked) if asked.len() > 1 => {
+                for job in jobs {
+                    if job.is_waited_for() {
+                        self.settle(vec![job], db);
+                    }
+                }
+            }
             Err(error) => {
                 let why = failed(&error);
                 for job in jobs {

@@ -35,20 +35,38 @@ pub(crate) struct Load {
     pub(crate) major: i64,
 }
 
-pub(crate) async fn load() -> &'static Load {
-    static LOAD: OnceCell<Load> = OnceCell::const_new();
-    LOAD.get_or_init(run).await
+/// What is in the tables when plans are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tables {
+    Filled,
+    /// Nothing, and Postgres knows: the worst that a plan can be made by.
+    Empty,
 }
 
-async fn run() -> Load {
+pub(crate) async fn load() -> &'static Load {
+    static LOAD: OnceCell<Load> = OnceCell::const_new();
+    LOAD.get_or_init(|| run(Tables::Filled)).await
+}
+
+/// The same on empty tables.
+pub(crate) async fn load_of_empty() -> Load {
+    run(Tables::Empty).await
+}
+
+async fn run(tables: Tables) -> Load {
     let cluster = Cluster::temporary().expect("Postgres is installed");
     server_log::begin(&cluster);
     let databases = ["invitations", "notify"].map(|name| cluster.database(name).expect("a database is made"));
     let mut system = System::start_on(databases, one_connection, one_connection).await;
     system.invitations.kill();
     system.notify.kill();
-    fill(&system.invitations_database, include_str!("invitations.sql"));
-    fill(&system.notify_database, include_str!("notify.sql"));
+    if tables == Tables::Filled {
+        run_script(&system.invitations_database, include_str!("invitations.sql"));
+        run_script(&system.notify_database, include_str!("notify.sql"));
+    }
+    for database in [&system.invitations_database, &system.notify_database] {
+        run_script(database, "VACUUM ANALYZE");
+    }
     system.notify.restart().await;
     system.invitations.restart().await;
     let before = server_log::length(&cluster);
@@ -76,12 +94,9 @@ fn one_connection(launch: Launch) -> Launch {
     launch.flag("--database-connections", "1")
 }
 
-fn fill(database: &TestDatabase, script: &str) {
+fn run_script(database: &TestDatabase, script: &str) {
     let mut connection = database.connect();
-    connection.batch_execute(script).expect("the tables take rows");
-    connection
-        .batch_execute("VACUUM ANALYZE")
-        .expect("nobody else is there");
+    connection.batch_execute(script).expect("nobody else is there");
 }
 
 /// One invitation for each thing that can become of one, by which all are read.

@@ -17,7 +17,7 @@ use tests::server_log::Executed;
 
 use self::{
     hot::{HOT, Hot},
-    load::{Load, load},
+    load::{Load, load, load_of_empty},
 };
 
 /// Statements that are parsed for each execution, and why that costs nothing.
@@ -90,6 +90,25 @@ async fn no_statement_reads_a_whole_table() {
     }
     wrong.sort();
     wrong.dedup();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n\n"));
+}
+
+/// A plan that was made when there was nothing is used until Postgres has analyzed what came since.
+#[tokio::test]
+async fn plans_of_empty_tables_are_good_for_full_ones() {
+    let executed = load_of_empty().await.executed;
+    let mut wrong = BTreeSet::new();
+    for hot in HOT {
+        for one in hot.of(&executed) {
+            if ["Seq Scan", "Materialize"]
+                .iter()
+                .any(|node| one.plan.contains(node))
+            {
+                wrong.insert(format!("{}\n{}", hot.name, one.plan));
+            }
+        }
+    }
+    let wrong: Vec<String> = wrong.into_iter().collect();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n\n"));
 }
 
