@@ -131,14 +131,14 @@ impl Shared {
         let started = Instant::now();
         let rpc = self.permissions.name(request.uri().path());
         let span = tracing::info_span!("rpc", rpc, trace_id = guard::trace_id(&request));
-        let response = self
-            .admit(inner, request, started)
-            .instrument(span)
-            .await
-            .unwrap_or_else(|status| status.into_http());
-        let response = explain::explained(self.domain, response);
-        let code =
-            Status::from_header_map(response.headers()).map_or(tonic::Code::Ok, |status| status.code());
+        let (response, code) = match self.admit(inner, request, started).instrument(span).await {
+            Ok(response) => explain::explained(self.domain, response),
+            // Ours say enough. Overload is answered here, so the less is done the better.
+            Err(status) => {
+                let code = status.code();
+                (status.into_http(), code)
+            }
+        };
         metrics::counter!("grpc_requests_total", "rpc" => rpc, "code" => format!("{code:?}")).increment(1);
         metrics::histogram!("grpc_request_seconds", "rpc" => rpc).record(started.elapsed().as_secs_f64());
         response

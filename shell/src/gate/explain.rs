@@ -6,15 +6,17 @@ use tonic::{Code, Status, body::Body};
 
 use crate::errors::refusal;
 
-/// The response; an error without details is replaced by one that has them.
-pub(super) fn explained(domain: &str, response: Response<Body>) -> Response<Body> {
+/// The response and its code; an error without details is replaced by one that has them.
+pub(super) fn explained(domain: &str, response: Response<Body>) -> (Response<Body>, Code) {
     let Some(status) = Status::from_header_map(response.headers()) else {
-        return response;
+        return (response, Code::Ok);
     };
     if status.code() == Code::Ok || !status.details().is_empty() {
-        return response;
+        return (response, status.code());
     }
-    explanation(domain, status.code()).into_http()
+    let status = explanation(domain, status.code());
+    let code = status.code();
+    (status.into_http(), code)
 }
 
 /// Our words for what tonic found wrong with a request.
