@@ -30,7 +30,7 @@ broken-builds: build ## Break the code on purpose, one place at a time, and see 
 	@exec "$${CARGO_TARGET_DIR:-target}/debug/broken" $(BROKEN)
 
 .PHONY: bench
-bench: bench-build ## Measure both services beside the limits of the same Postgres; about an hour, target/bench.json
+bench: bench-build ## Measure both services beside the limits of the same Postgres; 45 minutes, target/bench.json
 	@exec "$${CARGO_TARGET_DIR:-target}/release/bench" $(BENCH)
 
 .PHONY: bench-quick

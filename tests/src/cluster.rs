@@ -109,6 +109,8 @@ pub struct Cluster {
     _short: Option<tempfile::TempDir>,
     owner: Option<(u32, u32)>,
     lifetime: Lifetime,
+    /// More of the server's settings, name=value.
+    settings: Vec<String>,
     server: Mutex<Option<Child>>,
     guardian: Option<Guardian>,
 }
@@ -116,22 +118,22 @@ pub struct Cluster {
 impl Cluster {
     /// Starts an empty cluster that ends, directory and all, when it is dropped or this process is gone.
     pub fn temporary() -> Result<Self, ClusterError> {
-        Self::new(throw_away()?, Lifetime::Process(Durability::Off))
+        Self::new(throw_away()?, Lifetime::Process(Durability::Off), &[])
     }
 
-    /// As [`Cluster::temporary`], but each commit reaches the disk: for measurements.
-    pub fn temporary_durable() -> Result<Self, ClusterError> {
-        Self::new(throw_away()?, Lifetime::Process(Durability::On))
+    /// As [`Cluster::temporary`], but each commit reaches the disk, and with these settings, name=value: for measurements.
+    pub fn temporary_durable(settings: &[String]) -> Result<Self, ClusterError> {
+        Self::new(throw_away()?, Lifetime::Process(Durability::On), settings)
     }
 
     /// Starts the cluster in `directory`, made on first use. Its data stays. When this process is root, others must be
     /// able to enter the directories above.
     pub fn persistent(directory: &Path) -> Result<Self, ClusterError> {
         fs::create_dir_all(directory)?;
-        Self::new(directory.canonicalize()?, Lifetime::Beyond)
+        Self::new(directory.canonicalize()?, Lifetime::Beyond, &[])
     }
 
-    fn new(directory: PathBuf, lifetime: Lifetime) -> Result<Self, ClusterError> {
+    fn new(directory: PathBuf, lifetime: Lifetime, settings: &[String]) -> Result<Self, ClusterError> {
         let owner = owner::unprivileged();
         let binaries = binaries::find()?;
         hand_over(&directory, owner)?;
@@ -148,6 +150,7 @@ impl Cluster {
             directory,
             owner,
             lifetime,
+            settings: settings.to_vec(),
             server: Mutex::new(None),
             guardian: None,
         };
@@ -239,6 +242,9 @@ impl Cluster {
         if self.lifetime == Lifetime::Process(Durability::Off) {
             // synchronous_commit stays on: without it a killed server forgets what it has acknowledged.
             server.args(["-c", "fsync=off", "-c", "full_page_writes=off"]);
+        }
+        for setting in &self.settings {
+            server.args(["-c", setting]);
         }
         server.spawn()
     }

@@ -33,7 +33,7 @@ const EMAILS: [(usize, usize); 2] = [(1, 500), (200, 6_000)];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let cluster = Cluster::temporary_durable()?;
+    let cluster = Cluster::temporary_durable(&[])?;
     sends(&cluster.database("invitations")?).await?;
     emails(&cluster.database("notify")?).await
 }

@@ -3,6 +3,7 @@
 mod acts;
 mod chain;
 mod due;
+mod forget;
 mod inbox;
 mod overload;
 mod present;
@@ -23,7 +24,7 @@ pub(crate) struct Load {
 }
 
 /// All of them. `chain` compares with what `send` measures.
-pub(crate) const LOADS: [Load; 9] = [
+pub(crate) const LOADS: [Load; 10] = [
     Load {
         name: "send",
         is_quick: true,
@@ -48,6 +49,11 @@ pub(crate) const LOADS: [Load; 9] = [
         name: "due",
         is_quick: false,
         run: |bench| Box::pin(due::run(bench)),
+    },
+    Load {
+        name: "forget",
+        is_quick: false,
+        run: |bench| Box::pin(forget::run(bench)),
     },
     Load {
         name: "present",

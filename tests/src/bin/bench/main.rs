@@ -42,7 +42,7 @@ struct Args {
     /// The short selection, with shorter measurements
     #[arg(long)]
     quick: bool,
-    /// Loads to measure, separated by commas: send, acts, inbox, chain, due, present, two, overload, soak; all when unset
+    /// Loads to measure, separated by commas: send, acts, inbox, chain, due, forget, present, two, overload, soak; all when unset
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Rounds; every other one in reverse order
@@ -66,6 +66,9 @@ struct Args {
     /// Share of the machine that others may have while something is measured; beyond it, it is measured again
     #[arg(long, default_value_t = 0.05)]
     foreign: f64,
+    /// Settings of Postgres, name=value separated by commas; its own defaults when unset
+    #[arg(long, value_delimiter = ',')]
+    postgres: Vec<String>,
 }
 
 impl Args {
@@ -119,7 +122,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     let started = Instant::now();
     let bench = Bench {
-        cluster: Cluster::temporary_durable()?,
+        cluster: Cluster::temporary_durable(&args.postgres)?,
         directory: tempfile::tempdir()?,
         results: RefCell::default(),
         violations: RefCell::default(),

@@ -11,7 +11,7 @@ use crate::{
     results::{Sample, Times},
     rounds::{Measured, step, steps},
     stage::{Stage, clients},
-    watch::resident_mib,
+    watch::{Watch, resident_mib},
 };
 
 /// Offered sends, by the peak.
@@ -57,7 +57,9 @@ async fn overload(bench: &Bench, stage: &Stage, crowd: &[Arc<Invitations>]) -> a
         tokio::time::sleep(Duration::from_secs(1)).await;
         resident_mib(stage.service.pid())
     };
+    let watch = Watch::start();
     let (outcome, resident) = tokio::join!(offering, resident);
+    let spent = watch.stop().cpu;
     if let Some(error) = outcome.errors.first() {
         eprintln!("{} error answers, such as {error}", outcome.errors.len());
     }
@@ -67,6 +69,8 @@ async fn overload(bench: &Bench, stage: &Stage, crowd: &[Arc<Invitations>]) -> a
         times: Some(Times::of(&outcome.granted)),
         count: outcome.granted.len(),
         errors: outcome.errors.len() as u64,
+        // Refusals included.
+        cpu: Some(spent.per(outcome.granted.len())),
         ..Sample::default()
     };
     let refused = Times::of(&outcome.refused);
