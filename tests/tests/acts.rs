@@ -252,11 +252,8 @@ async fn each_folder_lists_what_lies_in_it() {
     let folders = [Folder::Inbox, Folder::Archived, Folder::Declined];
     for (folder, invitation) in folders.into_iter().zip(&invitations) {
         let listed = clients.folder(&ben, folder).await.expect("listed");
-        let ids: Vec<&String> = listed
-            .iter()
-            .map(|invitation| &invitation.invitation_id)
-            .collect();
-        assert_eq!(ids, [invitation], "{folder:?}");
+        let shown = clients.received(&ben, invitation).await.expect("there");
+        assert_eq!(listed, [shown], "{folder:?}");
     }
     let unspecified = clients.folder(&ben, Folder::Unspecified).await.expect("listed");
     assert_eq!(

@@ -4,8 +4,9 @@ use std::fs;
 
 use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::BigInt};
 use proto::notify::v1::{
-    AcceptanceEmail, EmailState, EraseMemberRequest, InitialEmail, Preferences, QueueEmail, ReplyEmail,
-    UncertainResolution, UpdatePreferencesRequest, email_command::Command, queue_email::Content,
+    AcceptanceEmail, EmailState, EraseMemberRequest, InitialEmail, ListEmailsRequest, Preferences,
+    QueueEmail, ReplyEmail, UncertainResolution, UpdatePreferencesRequest, email_command::Command,
+    queue_email::Content,
 };
 use shell::clock::{self, Clock};
 use tests::{
@@ -408,6 +409,12 @@ async fn an_erased_member_is_in_no_email_any_more_and_everybody_else_in_theirs()
         .filter_map(|line| line.rsplit(' ').next()?.parse::<i64>().ok())
         .sum();
     assert_eq!(cancelled, 8, "{}", metrics.body);
+    let operator = Deliveries::at(post.service.grpc());
+    let listed = operator.list(ListEmailsRequest {
+        state: EmailState::Cancelled.into(),
+        ..ListEmailsRequest::default()
+    });
+    assert_eq!(listed.await.expect("listed").emails.len(), 8);
 }
 
 #[tokio::test]
