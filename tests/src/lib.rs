@@ -21,11 +21,13 @@ pub mod operators;
 pub mod ports;
 pub mod preferences;
 pub mod processes;
+pub mod profile;
 pub mod races;
 pub mod server_log;
 pub mod smtp_sink;
 pub mod system;
 pub mod transcript;
+pub mod watch;
 
 // Brings the libpq that diesel links.
 use shell as _;

@@ -1,6 +1,7 @@
 -- An email's identity, for ever: emails may be erased one day, their keys stay.
 CREATE TABLE email_key (
-    key text PRIMARY KEY,
+    -- ASCII, and compared octet by octet, whatever the language of the database.
+    key text COLLATE "C" PRIMARY KEY,
     -- SHA-256 of what the causing event fixed.
     fingerprint bytea NOT NULL,
     email_id uuid NOT NULL

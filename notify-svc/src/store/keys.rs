@@ -26,7 +26,7 @@ statement! {
         email_ids: Vec<Uuid> as Array<SqlUuid>,
     } -> Text =
     "INSERT INTO email_key (key, fingerprint, email_id) SELECT * FROM unnest(" keys ", " fingerprints ", " email_ids
-    ") AS wanted (key, fingerprint, email_id) ORDER BY key ON CONFLICT (key) DO NOTHING RETURNING key"
+    ") AS wanted (key, fingerprint, email_id) ORDER BY key COLLATE \"C\" ON CONFLICT (key) DO NOTHING RETURNING key"
 }
 
 statement! {

@@ -11,13 +11,10 @@ use std::{
 
 use anyhow::ensure;
 use hdrhistogram::Histogram;
-use tests::clients::Invitations;
+use tests::{clients::Invitations, watch::Watch};
 use tonic::Status;
 
-use crate::{
-    results::{Sample, Times, histogram, record},
-    watch::Watch,
-};
+use crate::results::{Sample, Times, histogram, record};
 
 /// What a worker's turn came to.
 pub(crate) enum Turn {

@@ -17,7 +17,6 @@ mod results;
 mod rounds;
 mod stage;
 mod stream;
-mod watch;
 
 use std::{
     cell::RefCell,
@@ -28,7 +27,7 @@ use std::{
 use anyhow::ensure;
 use clap::Parser;
 use tempfile::TempDir;
-use tests::cluster::Cluster;
+use tests::{cluster::Cluster, profile};
 
 use self::{
     loads::LOADS,
@@ -69,6 +68,10 @@ struct Args {
     /// Settings of Postgres, name=value separated by commas; its own defaults when unset
     #[arg(long, value_delimiter = ',')]
     postgres: Vec<String>,
+    /// Print where CPU goes in each measurement, by places of the programs (Linux' perf) and by statements. It takes part of
+    /// the machine, so that rates and goals are lower than without it
+    #[arg(long)]
+    profile: bool,
 }
 
 impl Args {
@@ -121,8 +124,10 @@ async fn main() -> anyhow::Result<ExitCode> {
         ensure!(is_known, "there is no load `{name}`");
     }
     let started = Instant::now();
+    let mut settings = args.postgres.clone();
+    settings.extend(args.profile.then(|| profile::SETTING.to_owned()));
     let bench = Bench {
-        cluster: Cluster::temporary_durable(&args.postgres)?,
+        cluster: Cluster::temporary_durable(&settings)?,
         directory: tempfile::tempdir()?,
         results: RefCell::default(),
         violations: RefCell::default(),

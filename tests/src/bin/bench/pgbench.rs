@@ -3,12 +3,11 @@
 use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, ensure};
-use tests::cluster::binaries;
+use tests::{cluster::binaries, watch::Watch};
 
 use crate::{
     numbers::Numbers,
     results::{Sample, Times},
-    watch::Watch,
 };
 
 /// How a script is run.

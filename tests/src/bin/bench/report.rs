@@ -4,13 +4,12 @@ use std::{env, fs, path::PathBuf, process::Command};
 
 use anyhow::Context;
 use serde::Serialize;
-use tests::cluster::binaries;
+use tests::{cluster::binaries, watch};
 
 use crate::{
     Bench,
     goals::{self, Outcome},
     results::{Measurement, Results, Sample},
-    watch,
 };
 
 /// Where it was measured.

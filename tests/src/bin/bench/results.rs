@@ -5,7 +5,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::watch::Cpu;
+use tests::watch::Cpu;
 
 /// Latencies in milliseconds.
 #[derive(Debug, Clone, Copy, Serialize)]

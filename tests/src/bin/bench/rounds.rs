@@ -4,12 +4,12 @@
 use std::time::Instant;
 
 use futures_util::future::LocalBoxFuture;
-
-use crate::{
-    Bench,
-    results::Sample,
+use tests::{
+    profile::Profile,
     watch::{Spent, Watch},
 };
+
+use crate::{Bench, results::Sample};
 
 /// How often a disturbed measurement is made again.
 const AGAIN: usize = 2;
@@ -66,9 +66,18 @@ impl Bench {
     async fn undisturbed(&self, step: &Step<'_>) -> anyhow::Result<Measured> {
         let mut tries = 0;
         loop {
+            let profile = self
+                .args
+                .profile
+                .then(|| Profile::start(&self.cluster))
+                .transpose()?;
             let (watch, started) = (Watch::start(), Instant::now());
             let mut measured = (step.run)().await?;
             let Spent { foreign, most, .. } = watch.stop();
+            if let Some(profile) = profile {
+                let cpu = measured.iter().find_map(|(_, sample)| sample.cpu);
+                println!("{}, of each operation:\n{}", step.name, profile.stop(cpu)?);
+            }
             let seconds = started.elapsed().as_secs_f64();
             let is_disturbed = foreign > self.args.foreign;
             for (name, sample) in &mut measured {

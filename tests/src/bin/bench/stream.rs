@@ -12,13 +12,15 @@ use anyhow::{Context, ensure};
 use futures_util::stream;
 use hdrhistogram::Histogram;
 use proto::invitations::v1::{SendInvitationStreamRequest, send_invitation_result::Result as ItemResult};
-use tests::clients::{Invitations, send_request};
+use tests::{
+    clients::{Invitations, send_request},
+    watch::Watch,
+};
 use tokio::sync::mpsc;
 
 use crate::{
     numbers::{Numbers, member_id},
     results::{Sample, Times, histogram, record},
-    watch::Watch,
 };
 
 /// Streams, each on a connection of its own.

@@ -29,9 +29,12 @@ use tests::{
     cluster::{Cluster, TestDatabase},
     counting_sink::{self, Counts},
     processes::Launch,
+    profile::{self, Profile},
     system::LINK_KEY,
+    watch::{Cpu, Watch},
 };
 use tonic::transport::{Channel, Endpoint};
+use uuid::Uuid;
 
 /// Connections of the load generator.
 const CHANNELS: usize = 2;
@@ -59,13 +62,17 @@ struct Args {
     /// How long a transaction stays open while 800 emails a second come and go, in seconds; 0 leaves it out
     #[arg(long, default_value_t = 180)]
     snapshot_seconds: u64,
+    /// Print where CPU goes in each round, by places of the programs (Linux' perf) and by statements. It takes part of the
+    /// machine, so that rates and goals are lower than without it
+    #[arg(long)]
+    profile: bool,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let directory = tempfile::tempdir()?;
-    let cluster = Cluster::persistent(&directory.path().join("postgres"))?;
+    let cluster = Cluster::temporary_durable(args.profile.then(|| profile::SETTING.to_owned()).as_slice())?;
     let (database, bare) = (cluster.database("bench")?, cluster.database("bare")?);
     let (smtp, counts) = counting_sink::start().await?;
     let service = launch(&bare, smtp, directory.path(), &args).start().await;
@@ -74,12 +81,18 @@ async fn main() -> anyhow::Result<()> {
     let bench = Bench::new(service.grpc(), database, counts).await?;
 
     bench.backlog(args.emails / 4).await?;
-    let (mut ours, mut limits) = (Vec::new(), Vec::new());
+    let (mut ours, mut limits, mut cpus) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..args.rounds {
         if round % 2 == 0 {
             limits.push(limit::measure(&bare, directory.path(), args.emails)?);
         }
-        ours.push(bench.backlog(args.emails).await?);
+        let profile = args.profile.then(|| Profile::start(&cluster)).transpose()?;
+        let Backlog { rate, cpu } = bench.backlog(args.emails).await?;
+        if let Some(profile) = profile {
+            println!("{}", profile.stop(Some(cpu))?);
+        }
+        ours.push(rate);
+        cpus.push(cpu);
         if round % 2 == 1 {
             limits.push(limit::measure(&bare, directory.path(), args.emails)?);
         }
@@ -87,6 +100,13 @@ async fn main() -> anyhow::Result<()> {
     let (ours, limit) = (median(ours), median(limits));
     println!("queue to durable outcome     {ours:>8.0} emails/s");
     println!("bare claim and finish        {limit:>8.0} emails/s");
+    let cpu = |of: fn(&Cpu) -> f64| median(cpus.iter().map(of).collect());
+    println!(
+        "CPU of an email in microseconds: service {:.0}, Postgres {:.0}, client and mail server {:.0}",
+        cpu(|cpu| cpu.services),
+        cpu(|cpu| cpu.postgres),
+        cpu(|cpu| cpu.client)
+    );
     println!(
         "goal emails_to_limit {:.2} >= 0.25 {}",
         ours / limit,
@@ -132,6 +152,14 @@ fn median(mut samples: Vec<f64>) -> f64 {
     samples.get(samples.len() / 2).copied().unwrap_or_default()
 }
 
+/// What working off a backlog took.
+struct Backlog {
+    /// Emails a second.
+    rate: f64,
+    /// Microseconds for each email.
+    cpu: Cpu,
+}
+
 /// How long emails took.
 struct Times {
     p50_ms: f64,
@@ -166,22 +194,25 @@ impl Bench {
         })
     }
 
-    /// Emails a second from the first command to the last durable outcome.
-    async fn backlog(&self, emails: u64) -> anyhow::Result<f64> {
-        let (before, started) = (self.counts.taken(), Instant::now());
+    /// From the first command to the last durable outcome.
+    async fn backlog(&self, emails: u64) -> anyhow::Result<Backlog> {
+        let (before, started, watch) = (self.counts.taken(), Instant::now(), Watch::start());
         let calls = (0..emails / BATCH).map(|call| self.queue(call, (0..BATCH).collect()));
         stream::iter(calls)
             .buffer_unordered(8)
             .try_collect::<()>()
             .await?;
         self.drained(before + emails / BATCH * BATCH).await?;
-        let elapsed = started.elapsed();
+        let (elapsed, spent) = (started.elapsed(), watch.stop());
         let taken = self.counts.taken() - before;
         ensure!(
             taken == emails / BATCH * BATCH,
             "the sink took {taken} of {emails} emails"
         );
-        Ok(taken as f64 / elapsed.as_secs_f64())
+        Ok(Backlog {
+            rate: taken as f64 / elapsed.as_secs_f64(),
+            cpu: spent.cpu.per(taken),
+        })
     }
 
     /// From the moment that each email's command was due, whether or not the ones before were answered, to the mail
@@ -217,18 +248,18 @@ impl Bench {
     /// size after it.
     async fn under_a_snapshot(&self, length: Duration, emails: u64) -> anyhow::Result<()> {
         let before = median(vec![
-            self.backlog(emails).await?,
-            self.backlog(emails).await?,
-            self.backlog(emails).await?,
+            self.backlog(emails).await?.rate,
+            self.backlog(emails).await?.rate,
+            self.backlog(emails).await?.rate,
         ]);
         let mut open = PgConnection::establish(&self.database.url)?;
         open.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM email")?;
         self.open_loop(800, length).await?;
         let size = self.number("SELECT pg_relation_size('due') AS number")?;
         let during = median(vec![
-            self.backlog(emails).await?,
-            self.backlog(emails).await?,
-            self.backlog(emails).await?,
+            self.backlog(emails).await?.rate,
+            self.backlog(emails).await?.rate,
+            self.backlog(emails).await?.rate,
         ]);
         open.batch_execute("COMMIT")?;
         let (ratio, mib) = (during / before, size as f64 / 1_048_576.0);
@@ -289,11 +320,13 @@ impl Bench {
     }
 }
 
-/// An email to a reader of its own, whose address begins with the number.
+/// An email as invitations-svc queues it, to a reader of its own, whose address begins with the number.
 fn initial(reader: u64) -> QueueEmail {
+    #[expect(clippy::disallowed_methods, reason = "nobody moves this program's clock")]
+    let invitation_id = Uuid::now_v7();
     QueueEmail {
-        key: id(),
-        invitation_id: id(),
+        key: format!("{invitation_id}/1/initial"),
+        invitation_id: invitation_id.to_string(),
         sequence: 1,
         event_time: Some(clock::to_proto(Clock::system().now())),
         recipient: Some(EmailRecipient {

@@ -16,6 +16,7 @@ use tests::{
     ports,
     processes::{Launch, Service},
     system::LINK_KEY,
+    watch::resident_mib,
 };
 
 use super::sends::send_many;
@@ -24,7 +25,6 @@ use crate::{
     results::Sample,
     rounds::{Measured, steps},
     stage::{Stage, counter, launch},
-    watch::resident_mib,
 };
 
 /// Longest wait for what is left over.

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tests::clients::Invitations;
+use tests::{
+    clients::Invitations,
+    watch::{Watch, resident_mib},
+};
 
 use super::sends::{one, send, warm};
 use crate::{
@@ -11,7 +14,6 @@ use crate::{
     results::{Sample, Times},
     rounds::{Measured, step, steps},
     stage::{Stage, clients},
-    watch::{Watch, resident_mib},
 };
 
 /// Offered sends, by the peak.

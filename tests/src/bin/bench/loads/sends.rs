@@ -6,7 +6,10 @@ use std::{
 };
 
 use proto::invitations::v1::{SendInvitationResponse, send_invitation_response::Outcome};
-use tests::clients::{Act, Invitations, send_request};
+use tests::{
+    clients::{Act, Invitations, send_request},
+    watch::resident_mib,
+};
 use tonic::Status;
 
 use crate::{
@@ -18,7 +21,6 @@ use crate::{
     rounds::{Step, step, steps},
     stage::Stage,
     stream,
-    watch::resident_mib,
 };
 
 /// Items of the streams together.

@@ -12,12 +12,12 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 /// CPU seconds by whom.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
-pub(crate) struct Cpu {
-    pub(crate) client: f64,
-    pub(crate) services: f64,
-    pub(crate) postgres: f64,
+pub struct Cpu {
+    pub client: f64,
+    pub services: f64,
+    pub postgres: f64,
     /// pgbench and other programs that this one ran.
-    pub(crate) tools: f64,
+    pub tools: f64,
 }
 
 impl Cpu {
@@ -26,11 +26,11 @@ impl Cpu {
     }
 
     /// For each of `count` operations, in microseconds.
-    pub(crate) fn per(self, count: u64) -> Self {
+    pub fn per(self, count: u64) -> Self {
         self.times(1e6 / count.max(1) as f64)
     }
 
-    pub(crate) fn times(self, factor: f64) -> Self {
+    pub fn times(self, factor: f64) -> Self {
         Self {
             client: self.client * factor,
             services: self.services * factor,
@@ -41,24 +41,24 @@ impl Cpu {
 }
 
 /// A moment to count from.
-pub(crate) struct Watch {
+pub struct Watch {
     at: Instant,
     busy: f64,
     processes: HashMap<u32, Process>,
 }
 
 /// What the machine did since a watch was started.
-pub(crate) struct Spent {
+pub struct Spent {
     /// By us.
-    pub(crate) cpu: Cpu,
+    pub cpu: Cpu,
     /// The share of the machine that others had.
-    pub(crate) foreign: f64,
+    pub foreign: f64,
     /// Which of them had most.
-    pub(crate) most: String,
+    pub most: String,
 }
 
 impl Watch {
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self {
             at: Instant::now(),
             busy: busy(),
@@ -66,7 +66,7 @@ impl Watch {
         }
     }
 
-    pub(crate) fn stop(&self) -> Spent {
+    pub fn stop(&self) -> Spent {
         let now = processes();
         let cpu = own(&now) - own(&self.processes);
         let whole = self.at.elapsed().as_secs_f64() * cores() as f64;
@@ -101,12 +101,12 @@ impl Sub for Cpu {
     }
 }
 
-pub(crate) fn cores() -> usize {
+pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Resident memory of a process in MiB.
-pub(crate) fn resident_mib(pid: Option<u32>) -> f64 {
+pub fn resident_mib(pid: Option<u32>) -> f64 {
     let status = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/status")).ok());
     let kib = status.and_then(|status| {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
