@@ -267,9 +267,7 @@ fn count(
 fn place_of(function: &str, places: &[Place]) -> Option<&'static str> {
     let path = function.trim_start_matches(['<', '&']);
     let is_of = |name: &&str| path.starts_with(*name) || name.starts_with('_') && function.contains(*name);
-    let place = places
-        .iter()
-        .find(|(_, names)| names.iter().any(&is_of));
+    let place = places.iter().find(|(_, names)| names.iter().any(&is_of));
     place.map(|(name, _)| *name)
 }
 

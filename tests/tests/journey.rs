@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use diesel::{RunQueryDsl, sql_query};
 
-use proto::invitations::v1::SentState;
+use proto::invitations::v1::{SendInvitationRequest, SentState};
 use tests::{
-    clients::{Invitations, member, reason},
+    clients::{Invitations, member, reason, send_request},
     cluster::Cluster,
     mail,
     processes::Service,
@@ -83,7 +83,7 @@ async fn while_notify_is_down_invitations_answers_and_catches_up_later() {
 }
 
 #[tokio::test]
-async fn an_invitation_says_how_many_reminders_follow_by_the_settings() {
+async fn an_invitation_says_how_many_reminders_follow_by_the_settings_and_its_inviter() {
     let system = System::start_with(
         "reminder_days",
         |launch| launch.flag("--reminder-days", "7,14,21"),
@@ -92,10 +92,28 @@ async fn an_invitation_says_how_many_reminders_follow_by_the_settings() {
     .await;
     let clients = system.clients();
     let [(ada, _), (ben, ben_address)] = two(&clients).await;
+    let [(cleo, cleo_address), (dan, dan_address)] = two(&clients).await;
     clients.invite(&ada, &ben).await;
-    assert_one_email(&system, &ben_address).await;
-    let told = system.notify_database.dump();
-    assert!(told.contains(r#"""remaining_count"":3"#), "{told}");
+    for (reader, reminders) in [(cleo, Some(true)), (dan, Some(false))] {
+        let message = SendInvitationRequest {
+            reminders,
+            ..send_request(&ada, &reader)
+        };
+        clients.send_with(message).await.expect("sent");
+    }
+    for (address, told) in [
+        (ben_address, "At most 3 reminders will follow."),
+        (cleo_address, "At most 3 reminders will follow."),
+        (dan_address, "No reminders will follow."),
+    ] {
+        assert_one_email(&system, &address).await;
+        let emails = mail::all(&system.mail());
+        let email = emails.iter().find(|email| email.to == address);
+        let text = &email.expect("it has come").text;
+        // The text is filled to lines of a width.
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert!(words.join(" ").contains(told), "{text}");
+    }
 }
 
 #[tokio::test]

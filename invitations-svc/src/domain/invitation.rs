@@ -238,9 +238,18 @@ impl Received {
         }
     }
 
+    /// How many reminders may go at most.
+    pub fn reminders_to_come(&self) -> usize {
+        if self.reminders && self.folder == Folder::Inbox {
+            self.reminders_left
+        } else {
+            0
+        }
+    }
+
     /// Whether a reminder may go at all.
     pub fn can_be_reminded(&self) -> bool {
-        self.reminders && self.reminders_left > 0 && self.folder == Folder::Inbox
+        self.reminders_to_come() > 0
     }
 
     /// When the next reminder is due, where one may go.

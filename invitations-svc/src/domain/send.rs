@@ -247,6 +247,7 @@ fn written(
     };
     let event = Event {
         text: sent.note.clone(),
+        number: invitation.received.reminders_to_come(),
         hidden: reach == Reach::Nobody,
         mails: emails,
         ..Event::of(kind, &invitation, now)

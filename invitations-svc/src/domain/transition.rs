@@ -172,7 +172,7 @@ pub struct Event {
     pub recipient_id: Uuid,
     /// The note or reply that an email shows; else empty.
     pub text: String,
-    /// Which reminder, where it is one; else 0.
+    /// What its email tells: of a reminder which one it is, of a send how many reminders may follow; else 0.
     pub number: usize,
     /// Whether the recipient must not learn of it.
     pub hidden: bool,

@@ -150,7 +150,7 @@ fn initial(links: &Links, event: &Event, names: &Names) -> pb::EmailCommand {
         accept_url: accept_url(links, event),
         inviter_profile_url: links.profile_url.of(names.inviter.member_id),
         inbox_url: links.inbox_url.of(event.invitation_id),
-        remaining_count: Some(count(links.reminders)),
+        remaining_count: Some(count(event.number)),
     });
     queue(event, "initial", names.recipient, content)
 }

@@ -91,6 +91,21 @@ fn a_resend_adds_no_reminder_and_moves_none() {
 }
 
 #[test]
+fn a_send_tells_how_many_reminders_may_follow() {
+    let told = |world: &World| world.events.last().expect("it was sent").number;
+    let mut world = World::new();
+    let id = world.invited();
+    assert_eq!(told(&world), 2);
+    world.wait_days(10);
+    world.look(id);
+    world.invited();
+    assert_eq!(told(&world), 1);
+    world.answer(id, How::Ignore).expect("granted");
+    world.invited();
+    assert_eq!(told(&world), 0, "an ignore ends them for good");
+}
+
+#[test]
 fn a_reminder_goes_only_while_it_lies_in_the_inbox() {
     for (day, expected) in [(1, vec![]), (10, vec![7]), (30, vec![7, 21])] {
         assert_eq!(reminded(answer(How::Ignore), day), expected, "day {day}");
