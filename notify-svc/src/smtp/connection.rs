@@ -248,12 +248,17 @@ struct Terminated<'a>(&'a str);
 
 impl std::fmt::Display for Terminated<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // In as few pieces as there are dots to double: hardly a body has one.
+        let (mut written, mut at) = (0, 0);
         for line in self.0.split_inclusive('\n') {
             if line.starts_with('.') {
+                f.write_str(&self.0[written..at])?;
                 f.write_str(".")?;
+                written = at;
             }
-            f.write_str(line)?;
+            at += line.len();
         }
+        f.write_str(&self.0[written..])?;
         f.write_str(".\r\n")
     }
 }

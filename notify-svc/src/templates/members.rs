@@ -7,6 +7,8 @@ use crate::words::{Language, WORDS};
 
 /// Columns of a quoted line of plain text, its mark included.
 const COLUMNS: usize = 72;
+/// What a quoted line begins with.
+const MARK: &str = "> ";
 
 /// Characters of a text beside the subject.
 const PREVIEW_CHARS: usize = 140;
@@ -91,12 +93,12 @@ impl Lines {
 /// Lines with the mark of a quotation before each, short enough that none is wrapped into one without it.
 #[expect(clippy::needless_pass_by_value, reason = "minijinja hands values over")]
 pub(super) fn quoted(lines: Vec<String>) -> String {
-    let options = textwrap::Options::new(COLUMNS)
-        .initial_indent("> ")
-        .subsequent_indent("> ")
-        .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
-    let lines = lines.iter().map(|line| textwrap::fill(line, &options));
-    lines.collect::<Vec<_>>().join("\n")
+    // Without the mark, which would keep textwrap from its short way with lines that fit.
+    let options =
+        textwrap::Options::new(COLUMNS - MARK.len()).wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
+    let lines = lines.iter().flat_map(|line| textwrap::wrap(line, &options));
+    let quoted = lines.map(|line| format!("{MARK}{line}"));
+    quoted.collect::<Vec<_>>().join("\n")
 }
 
 /// The URL that writes to an address (RFC 6068).
