@@ -19,7 +19,7 @@ demo: build ## Walk through one invitation, from sending to the acceptance email
 
 .PHONY: test
 test: build ## Run all tests
-	cargo test --workspace --locked
+	cargo test --workspace --locked --no-fail-fast
 
 .PHONY: smoke
 smoke: build need-grpcurl ## Call what `make run` starts with grpcurl, stop it, start it again

@@ -245,7 +245,12 @@ impl Config {
 
     pub(crate) fn transport(&self) -> Result<Transport, String> {
         if let Some(path) = &self.mail_dir {
-            let folder = Folder::new(path).map_err(|error| format!("--mail-dir: {error}"))?;
+            let folder = Folder::new(path).map_err(|error| {
+                format!(
+                    "--mail-dir {}: {error}; it must be a directory that is there",
+                    path.display()
+                )
+            })?;
             return Ok(Transport::Folder(folder));
         }
         let urls = self

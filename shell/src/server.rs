@@ -138,8 +138,8 @@ pub fn stop_on_signal() -> CancellationToken {
         let mut next =
             async || tokio::select! { _ = terminate.recv() => "SIGTERM", _ = interrupt.recv() => "SIGINT" };
         let name = next().await;
-        tracing::info!(signal = name, "shutting down");
         cancelled.cancel();
+        tracing::info!(signal = name, "shutting down");
         next().await;
         tracing::warn!("second signal: ending at once");
         std::process::exit(130);

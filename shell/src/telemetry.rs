@@ -29,7 +29,10 @@ pub struct LogArgs {
 /// Starts logging to standard error. The error says what is wrong with the level.
 pub fn start(args: &LogArgs) -> Result<(), String> {
     let filter = EnvFilter::try_new(&args.log_level).map_err(|error| format!("--log-level: {error}"))?;
+    // A line that cannot be written (a full disk, a reader that is gone) is lost: the complaint about it would go to
+    // standard error as well, and panic there.
     let builder = tracing_subscriber::fmt()
+        .log_internal_errors(false)
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     let readable = match args.log_format {

@@ -168,8 +168,11 @@ impl Service {
         self.running.as_ref().map(|running| running.child.id())
     }
 
-    /// What it has logged.
+    /// What it has logged, where that is a file: devices may have no end.
     pub fn log(&self) -> String {
+        if !self.launch.log.is_file() {
+            return String::new();
+        }
         fs::read_to_string(&self.launch.log).unwrap_or_default()
     }
 

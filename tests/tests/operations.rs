@@ -44,6 +44,26 @@ async fn a_peer_that_says_nothing_does_not_hold_up_a_shutdown() {
 }
 
 #[tokio::test]
+async fn a_log_that_cannot_be_written_holds_up_neither_work_nor_shutdown() {
+    let without_room = |mut launch: Launch| {
+        launch.log = "/dev/full".into();
+        launch
+    };
+    let mut system = System::start_with("full_disk", without_room, without_room).await;
+    let clients = system.clients();
+    let [ada] = clients.new_members(["Ada"]).await;
+    let ben = member("Ben");
+    clients.upsert(vec![ben.clone()]).await.expect("taken");
+    clients.invite(&ada, &ben.member_id).await;
+    let email = mail::wait_for(&system.mail(), &ben.email, 1, PATIENCE).await;
+    assert!(email.is_some(), "no email comes");
+    for service in [&mut system.invitations, &mut system.notify] {
+        let status = service.stop().await.expect("it ends by itself");
+        assert!(status.success(), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn a_database_that_says_nothing_does_not_hold_up_a_shutdown() {
     let directory = tempfile::tempdir().expect("there is room for files");
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -154,7 +154,7 @@ fn welcome(settings: &Settings, databases: &Databases) -> String {
 invitations-svc  gRPC {at}, pages, /metrics and /readyz http://{ihttp}
                  log {directory}/invitations-svc.log
                  {idb}
-notify-svc       gRPC {ngrpc}, /metrics and /readyz http://{nhttp}
+notify-svc       gRPC {ngrpc}, settings pages, /metrics and /readyz http://{nhttp}
                  log {directory}/notify-svc.log
                  {ndb}
 mail             {directory}/mail/*.eml

@@ -27,21 +27,21 @@ pub(crate) struct Settings {
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Addresses {
     /// gRPC of invitations-svc
-    #[arg(long, env = "INVITATIONS_GRPC_ADDR", default_value = "127.0.0.1:50051")]
+    #[arg(long, env = "INVITATIONS_GRPC_ADDR", value_parser = address, default_value = "127.0.0.1:50051")]
     pub(crate) invitations_grpc: SocketAddr,
     /// Pages of invitations-svc
-    #[arg(long, env = "INVITATIONS_HTTP_ADDR", default_value = "127.0.0.1:8081")]
+    #[arg(long, env = "INVITATIONS_HTTP_ADDR", value_parser = address, default_value = "127.0.0.1:8081")]
     pub(crate) invitations_http: SocketAddr,
     /// gRPC of notify-svc
-    #[arg(long, env = "NOTIFY_GRPC_ADDR", default_value = "127.0.0.1:50052")]
+    #[arg(long, env = "NOTIFY_GRPC_ADDR", value_parser = address, default_value = "127.0.0.1:50052")]
     pub(crate) notify_grpc: SocketAddr,
     /// Pages of notify-svc
-    #[arg(long, env = "NOTIFY_HTTP_ADDR", default_value = "127.0.0.1:8082")]
+    #[arg(long, env = "NOTIFY_HTTP_ADDR", value_parser = address, default_value = "127.0.0.1:8082")]
     pub(crate) notify_http: SocketAddr,
 }
 
 impl Addresses {
-    /// Refuses an address that cannot be listened on, and says how to choose another.
+    /// Refuses addresses that cannot be listened on, and says in one line how to choose others.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         let all = [
             (
@@ -58,17 +58,33 @@ impl Addresses {
             ("pages of notify-svc", "NOTIFY_HTTP_ADDR", self.notify_http),
         ];
         let mut bound = Vec::new();
-        for (what, variable, address) in all {
-            match TcpListener::bind(address) {
-                Ok(listener) => bound.push(listener),
-                Err(error) => {
-                    let other = SocketAddr::new(address.ip(), address.port().wrapping_add(1_000).max(1_024));
-                    bail!(
-                        "cannot listen on {address} ({what}): {error}\nChoose another: {variable}={other} make run"
-                    );
+        let (mut wrong, mut line) = (Vec::new(), Vec::new());
+        for (at, (what, variable, address)) in all.into_iter().enumerate() {
+            let twin = all[..at].iter().find(|(_, _, other)| *other == address);
+            let error = match (twin, TcpListener::bind(address)) {
+                (None, Ok(listener)) => {
+                    bound.push(listener);
+                    line.push(format!("{variable}={address}"));
+                    continue;
                 }
-            }
+                (Some((_, variable, _)), _) => format!("{variable} is the same"),
+                (None, Err(error)) => error.to_string(),
+            };
+            wrong.push(format!("cannot listen on {address} ({what}): {error}"));
+            let free = TcpListener::bind(SocketAddr::new(address.ip(), 0))
+                .or_else(|_| TcpListener::bind("127.0.0.1:0"))?;
+            line.push(format!("{variable}={}", free.local_addr()?));
+            bound.push(free);
         }
-        Ok(())
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        bail!("{}\nChoose others: {} make run", wrong.join("\n"), line.join(" "));
     }
+}
+
+/// An address by its parts; names of hosts would have to be looked up.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let parsed = text.parse();
+    parsed.map_err(|_| "must be IP:PORT, e.g. 127.0.0.1:51051".to_owned())
 }
