@@ -40,7 +40,9 @@ fn each_room_keeps_to_the_import_table() {
 fn tests_know_no_service_from_inside() {
     let mut broken = Vec::new();
     for file in files(&root().join("tests")) {
-        if has_extension(&file, "rs") && !file.ends_with("tidy.rs") {
+        // A profile names the rooms whose CPU it counts, and uses nothing of them.
+        let names_only = file.ends_with("tidy.rs") || file.ends_with("src/profile.rs");
+        if has_extension(&file, "rs") && !names_only {
             broken.extend(mentions(&file, &["::store", "::domain", "::ledger"]));
         }
     }
