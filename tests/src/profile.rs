@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fmt, fs,
+    fmt,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
 };
@@ -17,7 +17,10 @@ use diesel::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{cluster::Cluster, watch::Cpu};
+use crate::{
+    cluster::Cluster,
+    watch::{self, Cpu},
+};
 
 /// What a cluster must be started with to tell of its statements.
 pub const SETTING: &str = "shared_preload_libraries=pg_stat_statements";
@@ -216,17 +219,12 @@ impl Profile {
 
 /// The processes that matter by their ids.
 fn processes() -> HashMap<u32, Whose> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let whose = |id: u32| {
-        let name = fs::read_to_string(format!("/proc/{id}/comm")).ok()?;
-        match name.trim_end() {
-            "postgres" => Some((id, Whose::Postgres)),
-            name if name.ends_with("-svc") => Some((id, Whose::Service)),
-            _ => None,
-        }
+    let whose = |(id, name): (u32, String)| match &*name {
+        "postgres" => Some((id, Whose::Postgres)),
+        name if name.ends_with("-svc") => Some((id, Whose::Service)),
+        _ => None,
     };
-    ids.filter_map(whose).collect()
+    watch::ours().into_iter().filter_map(whose).collect()
 }
 
 /// Reads stacks as `perf script` prints them: a line with name and process, a line for each function from the innermost

@@ -166,6 +166,13 @@ fn kernel(all: &HashMap<u32, Process>) -> f64 {
     threads.map(Process::total).sum()
 }
 
+/// The names of the processes that this one started, or those did, by their ids.
+pub fn ours() -> HashMap<u32, String> {
+    let all = processes();
+    let ours = all.iter().filter(|(id, _)| is_ours(**id, &all));
+    ours.map(|(id, process)| (*id, process.name.clone())).collect()
+}
+
 /// Whether it is this process or one that it, or another one of ours, started.
 fn is_ours(mut id: u32, all: &HashMap<u32, Process>) -> bool {
     while id != process::id() {

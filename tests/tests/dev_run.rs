@@ -90,13 +90,28 @@ fn a_second_run_says_that_one_runs() {
 }
 
 #[test]
-fn a_taken_port_is_named_before_anything_starts() {
+fn ports_that_cannot_be_had_are_named_with_others_before_anything_starts() {
     let home = dev_run::home();
-    let (directory, addresses) = (home.path().join("run"), Addresses::free());
+    let (directory, mut addresses) = (home.path().join("run"), Addresses::free());
     let _taken = TcpListener::bind(addresses.notify_http).expect("free");
+    addresses.invitations_http = addresses.invitations_grpc;
     let refusal = refusal(&directory, addresses);
-    assert!(refusal.contains(&addresses.notify_http.to_string()), "{refusal}");
-    assert!(refusal.contains("NOTIFY_HTTP_ADDR="), "{refusal}");
+    let taken = format!("{} (pages of notify-svc)", addresses.notify_http);
+    for told in [&*taken, "INVITATIONS_GRPC_ADDR is the same"] {
+        assert!(refusal.contains(told), "{refusal}");
+    }
+    let others = refusal.lines().find(|line| line.starts_with("Choose others"));
+    let others = others.unwrap_or_else(|| panic!("{refusal}"));
+    for (kept, variable, address) in [
+        (true, "INVITATIONS_GRPC_ADDR", addresses.invitations_grpc),
+        (false, "INVITATIONS_HTTP_ADDR", addresses.invitations_http),
+        (true, "NOTIFY_GRPC_ADDR", addresses.notify_grpc),
+        (false, "NOTIFY_HTTP_ADDR", addresses.notify_http),
+    ] {
+        assert!(others.contains(&format!(" {variable}=")), "{others}");
+        let is_kept = others.contains(&format!(" {variable}={address} "));
+        assert_eq!(is_kept, kept, "{others}");
+    }
     assert!(!directory.join("postgres").exists());
 }
 
