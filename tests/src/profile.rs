@@ -194,11 +194,14 @@ impl Profile {
         );
         let statements = statements.load(&mut self.postgres)?;
         let processes = processes();
+        let ids: Vec<String> = processes.keys().map(u32::to_string).collect();
         kill_process(Pid::from_child(&self.perf), Signal::INT)?;
         self.perf.wait()?;
         let mut script = Command::new("perf")
             .args(["script", "--fields=comm,pid,ip,sym", "--input"])
             .arg(self.directory.path().join("perf.data"))
+            // Finding the names of what others do meanwhile, a compiler for instance, takes minutes.
+            .arg(format!("--pid={}", ids.join(",")))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;

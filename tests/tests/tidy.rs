@@ -6,7 +6,7 @@ use std::{
 };
 
 /// What a room never mentions, in code. Words are matched whole.
-const ROOMS: [(&str, &[&str]); 7] = [
+const ROOMS: [(&str, &[&str]); 9] = [
     (
         "domain",
         &[
@@ -19,6 +19,8 @@ const ROOMS: [(&str, &[&str]); 7] = [
     ("grpc", &["diesel", "schema"]),
     ("web", &["diesel", "schema"]),
     ("workers", &["diesel", "schema"]),
+    ("smtp", &["diesel", "schema", "tonic", "proto"]),
+    ("templates", &["diesel", "tonic", "proto", "tokio", "store"]),
 ];
 
 const SERVICES: [&str; 2] = ["invitations-svc", "notify-svc"];
