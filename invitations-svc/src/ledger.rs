@@ -85,14 +85,15 @@ impl Job {
 #[derive(Clone)]
 pub struct Ledger {
     queues: Arc<[SyncSender<Job>]>,
+    queue: usize,
     under_way: Arc<AtomicUsize>,
 }
 
-/// A command that is not answered yet.
-struct UnderWay<'a>(&'a AtomicUsize);
+/// A command that is not answered yet: counted until it is dropped.
+pub(crate) struct UnderWay<'a>(&'a AtomicUsize);
 
 impl<'a> UnderWay<'a> {
-    fn count(count: &'a AtomicUsize) -> Self {
+    pub(crate) fn count(count: &'a AtomicUsize) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Self(count)
     }
@@ -149,11 +150,17 @@ pub fn start(args: &LedgerArgs, terms: Terms) -> Ledger {
     }
     Ledger {
         queues: queues.into(),
+        queue: args.commit_queue as usize,
         under_way: Arc::default(),
     }
 }
 
 impl Ledger {
+    /// Commands that each queue holds.
+    pub fn queue(&self) -> usize {
+        self.queue
+    }
+
     /// Commands that wait for their answer.
     pub fn under_way(&self) -> usize {
         self.under_way.load(Ordering::Relaxed)

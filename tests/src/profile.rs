@@ -5,6 +5,9 @@ use std::{
     fmt,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use anyhow::{Context, ensure};
@@ -29,6 +32,8 @@ pub const SETTING: &str = "shared_preload_libraries=pg_stat_statements";
 const FREQUENCY: &str = "--freq=199";
 /// Of each stack so much is kept, in octets; async Rust nests deep.
 const STACK: &str = "--call-graph=dwarf,24576";
+/// How often one looks which processes there are: a measurement starts and ends some.
+const LOOK: Duration = Duration::from_millis(250);
 /// Statements that are told.
 const STATEMENTS: usize = 8;
 
@@ -133,6 +138,9 @@ pub struct Profile {
     perf: Child,
     directory: TempDir,
     postgres: PgConnection,
+    /// Dropped, it ends the looking.
+    looks: Sender<()>,
+    processes: JoinHandle<HashMap<u32, Whose>>,
 }
 
 /// Whose CPU it is.
@@ -179,10 +187,13 @@ impl Profile {
             .stdin(Stdio::null())
             .spawn()
             .context("perf does not start: apt install linux-perf")?;
+        let (looks, end) = mpsc::channel();
         Ok(Self {
             perf,
             directory,
             postgres,
+            looks,
+            processes: thread::spawn(move || processes(&end)),
         })
     }
 
@@ -193,7 +204,8 @@ impl Profile {
              WHERE query NOT LIKE '%pg_stat_statements%' ORDER BY total_exec_time DESC",
         );
         let statements = statements.load(&mut self.postgres)?;
-        let processes = processes();
+        drop(self.looks);
+        let processes = self.processes.join().expect("looking at processes does not fail");
         let ids: Vec<String> = processes.keys().map(u32::to_string).collect();
         kill_process(Pid::from_child(&self.perf), Signal::INT)?;
         self.perf.wait()?;
@@ -220,14 +232,20 @@ impl Profile {
     }
 }
 
-/// The processes that matter by their ids.
-fn processes() -> HashMap<u32, Whose> {
+/// The processes that matter by their ids, all that there are until the end.
+fn processes(end: &Receiver<()>) -> HashMap<u32, Whose> {
     let whose = |(id, name): (u32, String)| match &*name {
         "postgres" => Some((id, Whose::Postgres)),
         name if name.ends_with("-svc") => Some((id, Whose::Service)),
         _ => None,
     };
-    watch::ours().into_iter().filter_map(whose).collect()
+    let mut all = HashMap::new();
+    loop {
+        all.extend(watch::ours().into_iter().filter_map(whose));
+        if end.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected) {
+            return all;
+        }
+    }
 }
 
 /// Reads stacks as `perf script` prints them: a line with name and process, a line for each function from the innermost

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use proto::invitations::v1::{ReceivedState, RestrictionKind, SendInvitationRequest, SentState};
 use tests::{
     clients::{Act, Invitations},
-    files,
+    files, http,
     local::Local,
     operators::Operators,
     processes::Launch,
@@ -188,32 +188,55 @@ async fn a_noted_expiry_changes_nothing_that_anybody_sees_and_gives_room_back() 
     clients.invite(&ada, &ben).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_workers_remind_once() {
-    const PAIRS: usize = 300;
-    let local = Local::start("two_workers", &["--timers", "off"]).await;
+/// Invitations whose reminder is due, for processes of their own: those have the machine's clock, so it is made due by hand.
+async fn reminders_due(hint: &str, pairs: usize) -> Local {
+    let local = Local::start(hint, &["--timers", "off"]).await;
     let clients = local.clients();
-    let people = clients.crowd(2 * PAIRS).await;
-    for two in people.chunks(2) {
+    for two in clients.crowd(2 * pairs).await.chunks(2) {
         clients.invite(&two[0], &two[1]).await;
     }
-    // Processes of their own have the machine's clock, so the reminders are made due by hand.
     local.execute("UPDATE received SET due_at = '2000-01-01'");
-    let directory = files::directory();
-    let launch = || {
-        Launch::new("invitations-svc", &directory)
-            .flag("--database-url", &local.database.url)
-            .flag("--link-keys", LINK_KEY)
-            .flag("--relay", "off")
-    };
-    let services = [launch().start().await, launch().start().await];
+    local
+}
+
+/// A process with workers on the same database.
+fn beside(local: &Local) -> Launch {
+    Launch::new("invitations-svc", &files::directory())
+        .flag("--database-url", &local.database.url)
+        .flag("--link-keys", LINK_KEY)
+        .flag("--relay", "off")
+}
+
+async fn reminded(local: &Local) {
     for _ in 0..600 {
         if local.count("SELECT count(*) FROM received WHERE due_at <= '2000-01-01'") == 0 {
-            break;
+            return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    panic!("some stay due");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_remind_once() {
+    const PAIRS: usize = 300;
+    let local = reminders_due("two_workers", PAIRS).await;
+    let services = [beside(&local).start().await, beside(&local).start().await];
+    reminded(&local).await;
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(events(&local, REMINDED), PAIRS as i64);
     drop(services);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_due_leaves_room_in_a_short_queue() {
+    let local = reminders_due("short_queue", 100).await;
+    let service = beside(&local).flag("--commit-queue", "4").start().await;
+    reminded(&local).await;
+    let metrics = http::get(&service.page("/metrics")).await.expect("served").body;
+    assert!(
+        metrics.contains("timers_decided_total{done=\"yes\"} 100"),
+        "{metrics}"
+    );
+    assert!(!metrics.contains("ledger_refused_total"), "{metrics}");
 }

@@ -1,12 +1,17 @@
 //! Reminders and expiries: submits what is due, in sets, to the ledger, where it is judged again at that moment.
 
-use std::time::{Duration, Instant};
+use std::{
+    future::ready,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use shell::{
     clock::Clock,
     postgres::{Database, DatabaseError},
 };
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -16,18 +21,15 @@ use super::{
 };
 use crate::{
     domain::command::{Act, Command, Received},
-    ledger::Ledger,
+    ledger::{Ledger, UnderWay},
     store::due::{self, Place},
 };
 
 /// Invitations read at once.
 const SET: i64 = 2_000;
 
-/// Commands under way at once while nobody else has any: a part of what the ledger's queues hold.
-const IN_FLIGHT: usize = 512;
-
-/// The same beside callers, who wait; what is due has time.
-const IN_FLIGHT_BESIDE: usize = 64;
+/// Commands under way beside callers, who wait; what is due has time.
+const BESIDE: usize = 48;
 
 /// Others' commands that make it give way.
 const BUSY: usize = 8;
@@ -51,6 +53,12 @@ pub enum TimersSwitch {
 pub struct Timers {
     duty: Duty,
     ledger: Ledger,
+    /// Its own commands under way.
+    under_way: AtomicUsize,
+    /// Places for those that are begun beside callers.
+    beside: Semaphore,
+    /// Commands under way while nobody else has any. Wherever they wait, a quarter of each queue is left to callers.
+    alone: usize,
 }
 
 impl Timers {
@@ -62,7 +70,14 @@ impl Timers {
             database,
             clock,
         };
-        Self { duty, ledger }
+        let alone = (ledger.queue() * 3 / 4).max(1);
+        Self {
+            duty,
+            ledger,
+            under_way: AtomicUsize::new(0),
+            beside: Semaphore::new(BESIDE.min(alone)),
+            alone,
+        }
     }
 
     /// Does what is due until `stop`.
@@ -92,53 +107,65 @@ impl Timers {
     }
 
     /// Goes once through all that is due; answers how many were not decided. They stay due, and do not hold up what comes
-    /// after them. While one set is decided, the next is read.
+    /// after them. While the next set is read, what is under way goes on.
     async fn sweep(&self, stop: &CancellationToken) -> Result<usize, DatabaseError> {
         let mut failures = 0;
-        let (mut set, mut place) = self.due_after(Place::START).await?;
-        while !set.is_empty() && !stop.is_cancelled() {
-            let (failed, next) = tokio::join!(self.settle(set), self.due_after(place));
-            failures += failed;
-            (set, place) = next?;
+        let mut under_way = FuturesUnordered::new();
+        let mut read = self.due_after(Place::START, stop).await;
+        while let Ok(Some((set, place))) = read {
+            for named in set {
+                under_way.push(self.decide(named));
+                if under_way.len() >= self.alone {
+                    failures += usize::from(under_way.next().await == Some(false));
+                }
+            }
+            read = self.due_after(place, stop).await;
         }
-        Ok(failures)
+        failures += under_way.filter(|done| ready(!done)).count().await;
+        read.map(|_| failures)
     }
 
-    /// What is due after a place, and the place of the last; nothing where another process has the duty.
-    async fn due_after(&self, place: Place) -> Result<(Vec<Received>, Place), DatabaseError> {
-        if !self.duty.is_mine().await? {
-            return Ok((Vec::new(), place));
+    /// What is due after a place, and the place of the last; none where nothing is, another process has the duty, or it is
+    /// time to stop.
+    async fn due_after(
+        &self,
+        place: Place,
+        stop: &CancellationToken,
+    ) -> Result<Option<(Vec<Received>, Place)>, DatabaseError> {
+        if stop.is_cancelled() || !self.duty.is_mine().await? {
+            return Ok(None);
         }
         let now = self.duty.clock.now();
         let read = self.duty.database.run(within(CALL), move |db| {
             let oldest = due::oldest(db, now)?;
             due::page(db, now, place, SET).map(|page| (page, oldest))
         });
-        let (page, oldest) = read.await?;
+        let ((set, place), oldest) = read.await?;
         let age = oldest.map_or(0.0, |at| now.duration_since(at).as_secs_f64());
         metrics::gauge!("timers_oldest_due_seconds").set(age);
-        Ok(page)
+        Ok((!set.is_empty()).then_some((set, place)))
     }
 
-    async fn settle(&self, set: Vec<Received>) -> usize {
-        let deadline = within(CALL);
-        let in_flight = if self.ledger.under_way() < BUSY {
-            IN_FLIGHT
+    async fn decide(&self, named: Received) -> bool {
+        let _place = if self.has_company() {
+            self.beside.acquire().await.ok()
         } else {
-            IN_FLIGHT_BESIDE
+            None
         };
-        let decided = stream::iter(set).map(|named| self.decide(named, deadline));
-        let decided = decided.buffer_unordered(in_flight);
-        decided.filter(|done| std::future::ready(!done)).count().await
-    }
-
-    async fn decide(&self, named: Received, deadline: Instant) -> bool {
         let command = Command {
             request: None,
             act: Act::Due(named),
         };
-        let done = self.ledger.submit(command, deadline).await.is_ok();
+        let own = UnderWay::count(&self.under_way);
+        let done = self.ledger.submit(command, within(CALL)).await.is_ok();
+        drop(own);
         metrics::counter!("timers_decided_total", "done" => if done { "yes" } else { "no" }).increment(1);
         done
+    }
+
+    /// Whether others have commands under way.
+    fn has_company(&self) -> bool {
+        let own = self.under_way.load(Ordering::Relaxed);
+        self.ledger.under_way().saturating_sub(own) >= BUSY
     }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use tests::watch::Watch;
 
 use super::sends::send;
 use crate::{
@@ -51,16 +52,18 @@ async fn worked_off(bench: &Bench) -> anyhow::Result<Sample> {
     let (begun, mut first) = (Instant::now(), None);
     loop {
         let decided = decided(&stage).await?;
-        let (at, from) = (Instant::now(), *first.get_or_insert((Instant::now(), decided)));
+        let now = Instant::now();
+        let (watch, at, before) = first.get_or_insert_with(|| (Watch::start(), now, decided));
         if decided >= bench.args.due {
-            let took = at - from.0;
-            bench.check_books("due", &stage.database)?;
-            let count = decided - from.1;
-            return Ok(Sample {
-                value: count as f64 / took.as_secs_f64(),
+            let count = decided - *before;
+            let sample = Sample {
+                value: count as f64 / (now - *at).as_secs_f64(),
                 count,
+                cpu: Some(watch.stop().cpu.per(count)),
                 ..Sample::default()
-            });
+            };
+            bench.check_books("due", &stage.database)?;
+            return Ok(sample);
         }
         if decided == 0 {
             first = None;
