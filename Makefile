@@ -18,7 +18,8 @@ demo: build ## Walk through one invitation, from sending to the acceptance email
 	@exec $(DEV) demo
 
 .PHONY: test
-test: build ## Run all tests
+test: build ## Run all tests; as root on Debian, install what they need before
+	@$(DEV) prepare
 	cargo test --workspace --locked --no-fail-fast
 
 .PHONY: smoke

@@ -41,6 +41,15 @@ pub enum Colors {
     Dark,
 }
 
+/// Debian's packages that bring it.
+pub const PACKAGES: [&str; 2] = ["chromium", "chromium-driver"];
+
+/// Whether a browser and what drives it are on this machine.
+pub fn is_installed() -> bool {
+    let is_there = |program| Command::new(program).arg("--version").output().is_ok();
+    ["chromium", "chromedriver"].into_iter().all(is_there)
+}
+
 /// A browser with one window. It ends when it is dropped.
 pub struct Browser {
     /// Does what a reader does.
@@ -53,7 +62,10 @@ impl Browser {
     pub async fn start(screen: Screen, colors: Colors) -> Self {
         let driver = Driver::start().unwrap_or_else(|error| match error.kind() {
             ErrorKind::NotFound => {
-                panic!("there is no chromedriver: apt-get install chromium chromium-driver")
+                panic!(
+                    "there is no chromedriver: apt-get install -y {}",
+                    PACKAGES.join(" ")
+                )
             }
             _ => panic!("chromedriver does not start: {error}"),
         });

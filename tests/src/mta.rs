@@ -20,7 +20,9 @@ const MASTER: &str = "/usr/lib/postfix/sbin/master";
 /// Debian's own, which sees Debian's packages.
 const PYTHON: &str = "/usr/bin/python3";
 const READER: &str = include_str!("mta/read.py");
-const MISSING: &str = "apt-get install -y --no-install-recommends openssl postfix python3-dkim python3-nacl";
+const MISSING: &str = "something is missing that `make test` as root installs";
+/// Debian's packages that bring these.
+pub const PACKAGES: [&str; 4] = ["openssl", "postfix", "python3-dkim", "python3-nacl"];
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whoever is not told otherwise by the mailboxes is unknown only once the email was taken, so that a notification goes
@@ -72,6 +74,17 @@ anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 ";
 
+/// Whether what a test of a real mail server needs is on this machine.
+pub fn is_installed() -> bool {
+    let succeeds = |program, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    Path::new(MASTER).exists()
+        && succeeds("openssl", &["version"])
+        && succeeds(PYTHON, &["-c", "import dkim, nacl"])
+}
+
 /// The server. It ends when it is dropped.
 pub struct Postfix {
     addr: SocketAddr,
@@ -86,7 +99,7 @@ impl Postfix {
     pub fn start() -> Self {
         assert!(getuid().is_root(), "Postfix can only be started by root");
         for needed in [MASTER, PYTHON] {
-            assert!(Path::new(needed).exists(), "{needed} is missing: {MISSING}");
+            assert!(Path::new(needed).exists(), "no {needed}: {MISSING}");
         }
         let directory = tempfile::tempdir().expect("there is room for files");
         let addr = ports::free();

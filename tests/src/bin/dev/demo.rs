@@ -13,8 +13,8 @@ use tests::{
 };
 
 use crate::{
+    packages,
     people::{self, ADA, BEN},
-    postgres,
     settings::Addresses,
     stack::{self, Databases, Stack},
 };
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const NOTE: &str = "We met at the harbour. Shall we stay in touch?";
 
 pub(crate) async fn demo() -> anyhow::Result<()> {
-    postgres::install_where_missing()?;
+    packages::for_run()?;
     let cluster = Cluster::temporary()?;
     let databases = Databases {
         invitations: cluster.database("invitations")?.url,

@@ -1,6 +1,7 @@
 //! Both services on one machine: `dev run` to work with, `dev demo` to see. `make run` and `make demo` call it.
 
 mod demo;
+mod packages;
 mod people;
 mod postgres;
 mod run;
@@ -21,6 +22,8 @@ enum Command {
     Demo,
     /// Call what `run` starts with grpcurl, by the lines that it prints
     Smoke,
+    /// Install what the tests need, or say which command does
+    Prepare,
 }
 
 #[tokio::main]
@@ -29,6 +32,7 @@ async fn main() -> ExitCode {
         Command::Run(settings) => run::run(settings).await,
         Command::Demo => demo::demo().await,
         Command::Smoke => smoke::smoke(),
+        Command::Prepare => packages::for_tests(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,19 +1,20 @@
-//! The private Postgres of `make run`, installed where that is possible.
+//! The private Postgres of `make run`.
 
 use std::{
     fs,
     os::unix::fs::{MetadataExt, symlink},
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::Context;
-use tests::cluster::{Cluster, ClusterError, binaries};
+use tests::cluster::Cluster;
+
+use crate::packages;
 
 /// The cluster whose data is kept under `directory`.
 pub(crate) fn start(directory: &Path) -> anyhow::Result<Cluster> {
     let home = home(directory)?;
-    install_where_missing()?;
+    packages::for_run()?;
     Cluster::persistent(&home).context("cannot start a private Postgres")
 }
 
@@ -37,35 +38,4 @@ fn home(directory: &Path) -> anyhow::Result<PathBuf> {
         home.display()
     );
     Ok(home)
-}
-
-/// Installs the server with Debian's package manager, where there is none and we may.
-pub(crate) fn install_where_missing() -> anyhow::Result<()> {
-    if !matches!(binaries::find(), Err(ClusterError::NoBinaries)) {
-        return Ok(());
-    }
-    if !rustix::process::geteuid().is_root() || Command::new("apt-get").arg("--version").output().is_err() {
-        return Err(ClusterError::NoBinaries.into());
-    }
-    println!(
-        "No Postgres server (15 or newer) on this machine; installing it: apt-get install -y postgresql"
-    );
-    // A fresh container has no package lists.
-    if !apt(&["install", "-y", "postgresql"]) {
-        apt(&["update"]);
-        anyhow::ensure!(
-            apt(&["install", "-y", "postgresql"]),
-            "apt-get could not install postgresql"
-        );
-    }
-    Ok(())
-}
-
-fn apt(arguments: &[&str]) -> bool {
-    let mut command = Command::new("apt-get");
-    command
-        .args(["-qq"])
-        .args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive");
-    command.status().is_ok_and(|status| status.success())
 }
