@@ -258,6 +258,21 @@ pub fn may_pass_again(error: &DieselError) -> bool {
     }
 }
 
+/// Whether the database refuses whatever it is asked just now, or took too long: nothing of it is the statement's fault.
+pub fn is_for_now(error: &DieselError) -> bool {
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => true,
+        // Diesel has no kind for these (57014, 53100, 53200), only their English texts.
+        DieselError::DatabaseError(_, information) => {
+            let text = information.message();
+            text.starts_with("canceling statement")
+                || text.contains("No space left on device")
+                || text.starts_with("out of memory")
+        }
+        _ => false,
+    }
+}
+
 /// A pool, and as many permits as it has connections. A permit is held until the work ends, also when nobody waits
 /// for it any more.
 #[derive(Clone)]

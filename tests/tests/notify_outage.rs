@@ -1,7 +1,8 @@
-//! A database that goes away for longer than a lease while an email is in its body.
+//! A database that goes away, or takes no writes, for longer than a lease while an email is in its body.
 
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
 use proto::notify::v1::EmailState;
 use tests::{
     cluster::Cluster,
@@ -74,4 +75,25 @@ async fn an_email_whose_worker_died_in_an_outage_is_resent() {
     cluster.start().expect("it starts again");
     other.until(&email, EmailState::Sent).await;
     assert_eq!(sink.received().len(), 2);
+}
+
+#[tokio::test]
+async fn what_was_sent_is_written_down_however_long_the_database_takes_no_writes() {
+    let sink = SmtpSink::start().await;
+    let post = Post::start("outage_writes", |flags, _| {
+        launch(flags, &sink).flag("--statement-timeout-ms", "1000")
+    })
+    .await;
+    let email = initial();
+    // The mark needs no history, every end does.
+    let mut blocking = post.database.connect();
+    blocking
+        .batch_execute("BEGIN; LOCK TABLE attempt IN ACCESS EXCLUSIVE MODE")
+        .expect("locked");
+    post.queue(&email).await.expect("applied");
+    sink.until_received(1).await;
+    tokio::time::sleep(4 * LEASE).await;
+    blocking.batch_execute("COMMIT").expect("let go");
+    post.until(&email, EmailState::Sent).await;
+    assert_eq!(sink.received().len(), 1, "its worker knew that it was taken");
 }

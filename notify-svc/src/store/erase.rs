@@ -53,7 +53,7 @@ statement! {
 
 statement! {
     /// Emails to others that only name the member, but for those in their body or in doubt. A worker that holds one has read
-    /// the name already: it loses the claim. An uncertain one (6) loses all that it says, because nobody may send it again
+    /// the name already: it loses the claim, also one that it got while this waited for the row. An uncertain one (6) loses all that it says, because nobody may send it again
     /// with other bytes.
     struct Unname {
         member_id: Uuid as SqlUuid,
@@ -67,7 +67,7 @@ statement! {
      waiting AS MATERIALIZED (SELECT due.email_id FROM due JOIN naming ON naming.id = due.email_id \
        WHERE due.phase < 2 AND NOT due.doubted ORDER BY due.email_id FOR UPDATE OF due), \
      taken_back AS (UPDATE due SET phase = 0, leased_by = NULL, lease_until = NULL FROM waiting \
-       WHERE due.email_id = waiting.email_id AND due.phase = 1), \
+       WHERE due.email_id = waiting.email_id), \
      unnamed AS (UPDATE email SET named_ids = '{}', \
        letter = CASE WHEN email.state <> 6 THEN jsonb_set(letter::jsonb, '{content,names}', '[]', false)::json END, \
        address_hash = CASE WHEN email.state <> 6 THEN address_hash ELSE '' END \

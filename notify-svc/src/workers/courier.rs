@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use shell::{
     clock::Clock,
-    postgres::{Database, DatabaseError},
+    postgres::{Database, DatabaseError, is_for_now},
 };
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -31,7 +31,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Pause before a finish is written again after the database failed.
 const FINISH_PAUSE: Duration = Duration::from_millis(200);
-/// How often the database may refuse a finish; a deadlock is over after one.
+/// How often the database may refuse a finish for what it says; a deadlock is over after one.
 const FINISH_REFUSALS: u32 = 3;
 
 /// What a worker is to work with.
@@ -185,7 +185,7 @@ fn rounds(units: &[Unit]) -> Vec<Vec<Unit>> {
     rounds
 }
 
-/// What was sent must be known, so this is tried until the database answers. Where it refuses the batch, each item is
+/// What was sent must be known, so this is tried until the database answers, and as long as it takes no writes. Where it refuses the batch, each item is
 /// written alone, so that one cannot hold up the others; one that is refused alone is left to its lease.
 async fn finish(database: Database, now: Timestamp, finished: Vec<Finish>) -> Vec<()> {
     let mut written = HashSet::new();
@@ -229,7 +229,8 @@ async fn write(database: &Database, now: Timestamp, finished: Vec<Finish>) -> Op
         match database.run(deadline(), work).await {
             Ok(written) => return Some(written),
             Err(error) => {
-                refusals += u32::from(matches!(error, DatabaseError::Statement(_)));
+                refusals +=
+                    u32::from(matches!(&error, DatabaseError::Statement(error) if !is_for_now(error)));
                 tracing::warn!(%error, "cannot write what became of emails; will try again");
             }
         }
