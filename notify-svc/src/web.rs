@@ -124,7 +124,8 @@ async fn is_one_click(request: Request) -> bool {
     const FIELD: &str = "List-Unsubscribe";
     const VALUE: &str = "One-Click";
     let content_type = request.headers().get(header::CONTENT_TYPE);
-    let is_multipart = content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
+    let content_type = content_type.map(|kind| kind.as_bytes().to_ascii_lowercase());
+    let is_multipart = content_type.is_some_and(|kind| kind.starts_with(b"multipart/form-data"));
     if !is_multipart {
         let form = Form::<Vec<(String, String)>>::from_request(request, &()).await;
         return form

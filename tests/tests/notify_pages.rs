@@ -193,7 +193,8 @@ async fn one_click_of_a_mailbox_provider_switches_off_the_email_s_kind_and_no_ot
         ),
         (
             reminder(),
-            MULTIPART,
+            // Media types have no case (RFC 9110, section 8.3.1).
+            &MULTIPART.replace("multipart/form-data", "Multipart/Form-Data"),
             MULTIPART_BODY,
             Preferences {
                 reminders: false,
