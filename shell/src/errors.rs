@@ -18,9 +18,14 @@ pub fn refusal(code: Code, domain: &str, reason: &str, message: &str) -> Status 
 
 /// A refusal that waiting mends (google.rpc.RetryInfo).
 pub fn retry(domain: &str, reason: &str, message: &str, delay: Duration) -> Status {
+    refusal_for_now(Code::Unavailable, domain, reason, message, delay)
+}
+
+/// The same with another code than UNAVAILABLE.
+pub fn refusal_for_now(code: Code, domain: &str, reason: &str, message: &str, delay: Duration) -> Status {
     let mut details = ErrorDetails::with_error_info(reason, domain, HashMap::new());
     details.set_retry_info(Some(delay));
-    Status::with_error_details(Code::Unavailable, message, details)
+    Status::with_error_details(code, message, details)
 }
 
 /// The database does not answer, or the connection was lost.

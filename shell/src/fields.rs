@@ -175,10 +175,15 @@ impl Violations {
             matches!(uri.scheme_str(), Some("http" | "https"))
                 && uri.authority().is_some_and(|a| !a.as_str().contains('@'))
         });
+        // RFC 3986; http takes more. A header would encode what is not ASCII, and be no link any more.
+        let right = right
+            && value
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b));
         if !right || value.len() > 2_048 {
             self.add(
                 field,
-                "must be an absolute http or https URL of at most 2048 octets",
+                "must be an absolute http or https URL of at most 2048 octets, percent-encoded where it is not ASCII",
             );
         }
         value.to_owned()
@@ -196,7 +201,7 @@ fn nfc(text: &str) -> String {
 /// Characters that could forge a line, hide text or turn its direction.
 fn is_forbidden(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{61c}' | '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -241,6 +246,7 @@ mod tests {
             "a\u{85}b",
             "a\u{2028}b",
             "a\u{202e}b",
+            "a\u{61c}b",
             "\u{1b}[2J",
             &long,
         ] {
@@ -304,6 +310,9 @@ mod tests {
             "ftp://x/",
             "https://user@evil/",
             "https://a b",
+            "https://example.com/\u{e9}",
+            "https://example.com/{x}",
+            "https://example.com/\"x\"",
         ] {
             assert!(refused(|v| _ = v.url("url", wrong)), "{wrong}");
         }

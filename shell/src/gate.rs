@@ -20,11 +20,15 @@ use std::{
 
 use futures_util::FutureExt;
 use http::{Request, Response};
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument;
 
-pub use self::identity::{Caller, Identities, Role};
+pub use self::{
+    explain::explained_message,
+    identity::{Caller, Identities, Role},
+};
 use self::{identity::Permissions, shed::Room};
 use crate::{errors, health::Readiness};
 
@@ -74,6 +78,10 @@ impl Gate {
         }))
     }
 }
+
+/// How long before the caller's deadline ours passes. tonic has set a clock of its own to the caller's already, and answers
+/// CANCELLED when that is the first.
+const AHEAD: Duration = Duration::from_millis(2);
 
 impl<S> Layer<S> for Gate {
     type Service = Gated<S>;
@@ -160,17 +168,17 @@ impl Shared {
         if !self.readiness.is_ready() {
             return Err(errors::unavailable(self.domain));
         }
-        let _place = self.room.enter(self.domain)?;
-        let allowed =
-            guard::timeout(&request).map_or(self.max_duration, |asked| asked.min(self.max_duration));
+        let place = Place(Arc::new(self.room.enter(self.domain)?));
+        let allowed = guard::timeout(&request).map_or(self.max_duration, |asked| {
+            asked.saturating_sub(AHEAD).min(self.max_duration)
+        });
         let deadline = started + allowed;
         if deadline <= Instant::now() {
             return Err(errors::deadline_exceeded(self.domain));
         }
         request.extensions_mut().insert(Deadline(deadline));
         request.extensions_mut().insert(caller);
-        // The deadline is ours to answer: tonic's own answer to an expired grpc-timeout is CANCELLED.
-        request.headers_mut().remove("grpc-timeout");
+        request.extensions_mut().insert(place.clone());
         let answer = AssertUnwindSafe(inner.call(request)).catch_unwind();
         match tokio::time::timeout_at(deadline.into(), answer).await {
             Ok(Ok(response)) => Ok(response.unwrap_or_else(|never| match never {})),
@@ -186,6 +194,16 @@ impl Shared {
 /// Health and reflection answer everybody, at any load.
 fn is_open(path: &str) -> bool {
     path.starts_with("/grpc.health.v1.Health/") || path.starts_with("/grpc.reflection.")
+}
+
+/// What a call holds while it is under way: one of `max_in_flight`. The call of a stream ends before its stream does.
+#[derive(Clone)]
+pub struct Place(#[expect(dead_code, reason = "held, not looked at")] Arc<OwnedSemaphorePermit>);
+
+/// The place of a call, for a stream to keep until its end.
+pub fn place<T>(request: &tonic::Request<T>) -> Place {
+    let place = request.extensions().get::<Place>();
+    place.expect("the gate gives each call a place").clone()
 }
 
 /// The caller and the deadline that the gate noted on a request.

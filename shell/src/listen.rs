@@ -14,7 +14,8 @@ pub struct ListenArgs {
     /// allowed
     #[arg(long, env = "TOKENS_FILE")]
     pub tokens_file: Option<PathBuf>,
-    /// gRPC calls worked on at once, over all connections; one more is refused with UNAVAILABLE
+    /// gRPC calls worked on at once, over all connections, an open stream of invitations to send among them; one more is
+    /// refused with UNAVAILABLE
     #[arg(long, env = "MAX_IN_FLIGHT", default_value_t = 2_048, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_in_flight: u32,
     /// Longest time for a gRPC call, in milliseconds; a caller's deadline can only shorten it

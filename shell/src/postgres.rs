@@ -229,7 +229,11 @@ impl From<DieselError> for DatabaseError {
 /// Whether the connection is gone. What the statement did is then unknown.
 pub fn is_connection_lost(error: &DieselError) -> bool {
     match error {
-        DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _)
+        // Where it is noticed while a long statement is sent, the server got no whole one.
+        DieselError::DatabaseError(
+            DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
+            _,
+        )
         | DieselError::BrokenTransactionManager => true,
         // Diesel has no kind for the server's own shutdown (57P01 to 57P03).
         DieselError::DatabaseError(_, information) => {
@@ -258,16 +262,24 @@ pub fn may_pass_again(error: &DieselError) -> bool {
     }
 }
 
+/// Whether it waited too long, for a lock most likely. Diesel has no kind for these (57014, 55P03), only their English texts.
+pub fn is_held_up(error: &DieselError) -> bool {
+    match error {
+        DieselError::DatabaseError(_, information) => {
+            information.message().starts_with("canceling statement")
+        }
+        _ => false,
+    }
+}
+
 /// Whether the database refuses whatever it is asked just now, or took too long: nothing of it is the statement's fault.
 pub fn is_for_now(error: &DieselError) -> bool {
     match error {
         DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => true,
-        // Diesel has no kind for these (57014, 53100, 53200), only their English texts.
+        // Diesel has no kind for these (53100, 53200), only their English texts.
         DieselError::DatabaseError(_, information) => {
             let text = information.message();
-            text.starts_with("canceling statement")
-                || text.contains("No space left on device")
-                || text.starts_with("out of memory")
+            is_held_up(error) || text.contains("No space left on device") || text.starts_with("out of memory")
         }
         _ => false,
     }
@@ -279,6 +291,8 @@ pub fn is_for_now(error: &DieselError) -> bool {
 pub struct Database {
     pool: Pool,
     permits: Arc<Semaphore>,
+    /// What work begun through this handle takes one of, too.
+    share: Option<Arc<Semaphore>>,
 }
 
 impl Database {
@@ -287,6 +301,19 @@ impl Database {
         Self {
             pool: pool(&args.database_url, size, session),
             permits: Arc::new(Semaphore::new(size as usize)),
+            share: None,
+        }
+    }
+
+    /// The same pool for work that, all together, takes half of its connections at most: whoever else uses it does not wait
+    /// behind what anybody on the internet may ask for.
+    pub fn for_pages(&self) -> Self {
+        let half = usize::try_from(self.pool.max_size() / 2)
+            .unwrap_or(usize::MAX)
+            .max(1);
+        Self {
+            share: Some(Arc::new(Semaphore::new(half))),
+            ..self.clone()
         }
     }
 
@@ -298,11 +325,16 @@ impl Database {
         F: FnOnce(&mut PgConnection) -> Result<T, DieselError> + Send + 'static,
     {
         let whole = async {
-            let permit = self.permits.clone().acquire_owned().await.expect("never closed");
+            let permit = async |of: &Arc<Semaphore>| of.clone().acquire_owned().await.expect("never closed");
+            let share = match &self.share {
+                Some(share) => Some(permit(share).await),
+                None => None,
+            };
+            let permit = permit(&self.permits).await;
             let pool = self.pool.clone();
             #[expect(clippy::disallowed_methods, reason = "the lawful place: a permit bounds it")]
             let done = tokio::task::spawn_blocking(move || {
-                let _permit = permit;
+                let _permits = (share, permit);
                 let left = deadline.saturating_duration_since(Instant::now()).min(CHECKOUT);
                 let mut connection = pool.get_timeout(left).map_err(|_| DatabaseError::Unavailable)?;
                 work(&mut connection).map_err(DatabaseError::from)
@@ -337,9 +369,33 @@ impl fmt::Debug for Database {
     }
 }
 
+/// Diesel does not tell the SQLSTATE of every error; some are known by their English words only. Taken for others, an email
+/// that was sent could be sent again.
+fn check_language(connection: &mut PgConnection) -> Result<(), String> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        language: String,
+    }
+    let shown = diesel::sql_query("SELECT current_setting('lc_messages') AS language");
+    let Row { language } = shown.get_result(connection).map_err(|error| error.to_string())?;
+    if is_english(&language) {
+        return Ok(());
+    }
+    Err(format!(
+        "the database tells errors in {language}, and must in English: as a superuser, ALTER DATABASE \u{2026} SET lc_messages TO 'C'"
+    ))
+}
+
+fn is_english(language: &str) -> bool {
+    language.is_empty()
+        || ["C", "POSIX", "en"].contains(&language.split(['_', '.', '-']).next().unwrap_or_default())
+}
+
 /// Brings the database up to date, under a lock that other starting processes wait for.
 pub fn migrate(url: &SecretString, migrations: EmbeddedMigrations) -> Result<(), String> {
     let mut connection = PgConnection::establish(url.expose_secret()).map_err(|error| error.to_string())?;
+    check_language(&mut connection)?;
     let lock =
         |text: &'static str| diesel::sql_query(text).bind::<diesel::sql_types::BigInt, _>(MIGRATION_LOCK);
     lock("SELECT pg_advisory_lock($1)")

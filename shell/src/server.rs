@@ -1,5 +1,7 @@
 //! The servers themselves: gRPC and HTTP listeners, limits, reflection, a shutdown with an end.
 
+mod http;
+
 use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, http::StatusCode, routing::get};
@@ -34,6 +36,17 @@ pub struct Listeners {
     pub http: TcpListener,
 }
 
+/// What one who opens HTTP connections may take. Prometheus and probes ask more often than the time for a head.
+const HTTP: http::Limits = http::Limits {
+    connections: 512,
+    head: Duration::from_secs(30),
+    request: Duration::from_secs(30),
+    age: Duration::from_secs(300),
+};
+
+/// How long samples of histograms wait to be counted, at most.
+const UPKEEP: Duration = Duration::from_secs(5);
+
 /// Serves until `stop`, then waits for calls under way, at most `patience`: a peer that opens a connection and says
 /// nothing would hold up a graceful shutdown for ever.
 pub async fn serve(
@@ -59,24 +72,27 @@ pub async fn serve(
         .layer(gate)
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
-    let http = axum::serve(listeners.http, pages)
-        .with_graceful_shutdown(stop.clone().cancelled_owned())
-        .into_future();
+    let http = http::serve(listeners.http, pages, HTTP, stop.clone());
     let both = async {
-        let (grpc, http) = tokio::join!(grpc, http);
+        let (grpc, ()) = tokio::join!(grpc, http);
         if let Err(error) = grpc {
             tracing::error!(%error, "the gRPC server ended");
-        }
-        if let Err(error) = http {
-            tracing::error!(%error, "the HTTP server ended");
         }
     };
     let limit = async {
         stop.cancelled().await;
         tokio::time::sleep(patience).await;
     };
+    // Samples wait until somebody takes them in: a scrape, or else this.
+    let upkeep = async {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            metrics::handle().run_upkeep();
+        }
+    };
     tokio::select! {
         () = both => {}
+        () = upkeep => {}
         () = limit => tracing::warn!("calls or connections were still open at the end of the shutdown's patience"),
     }
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use diesel::{RunQueryDsl, connection::SimpleConnection};
 use proto::notify::v1::{EmailState, Preferences, QueueEmail, UpdatePreferencesRequest};
 use reqwest::{Method, Response, header::HeaderMap};
 use tests::{
     clients::member,
     cluster::{Cluster, TestDatabase},
+    deliveries::Deliveries,
     emails::{Post, acceptance, address, initial, reminder, reply},
     forms,
     http::{self, Page},
@@ -181,7 +183,7 @@ async fn no_url_of_an_email_changes_anything_by_being_opened() {
 #[tokio::test]
 async fn one_click_of_a_mailbox_provider_switches_off_the_email_s_kind_and_no_other() {
     let (post, choices) = started("pages_one_click").await;
-    let off: [(QueueEmail, &str, &str, Preferences); 2] = [
+    let off: [(QueueEmail, &str, &str, Preferences); 4] = [
         (
             initial(),
             URLENCODED,
@@ -198,6 +200,24 @@ async fn one_click_of_a_mailbox_provider_switches_off_the_email_s_kind_and_no_ot
             MULTIPART_BODY,
             Preferences {
                 reminders: false,
+                ..ALL_ON
+            },
+        ),
+        (
+            acceptance(),
+            URLENCODED,
+            "List-Unsubscribe=One-Click",
+            Preferences {
+                acceptances: false,
+                ..ALL_ON
+            },
+        ),
+        (
+            reply(),
+            URLENCODED,
+            "List-Unsubscribe=One-Click",
+            Preferences {
+                replies: false,
                 ..ALL_ON
             },
         ),
@@ -395,9 +415,6 @@ async fn a_page_speaks_the_language_of_its_email_and_keeps_to_itself() {
             assert!(!body.contains(secret), "{secret} in {body}");
         }
     }
-    let email = received(&post, &acceptance()).await;
-    assert_eq!(header(&email, "List-Unsubscribe"), None, "answers are no list");
-    assert_eq!(header(&email, "List-Unsubscribe-Post"), None);
 }
 
 #[tokio::test]
@@ -431,4 +448,45 @@ async fn without_its_database_a_page_asks_to_try_again() {
         ..UpdatePreferencesRequest::default()
     };
     choices.update(change).await.expect("it works again");
+}
+
+#[tokio::test]
+async fn pages_that_wait_leave_calls_their_connections() {
+    let post = Post::start("pages_many", |launch, directory| {
+        launch
+            .flag("--mail-dir", directory)
+            .flag("--database-connections", "2")
+    })
+    .await;
+    let queued = initial();
+    let email = received(&post, &queued).await;
+    let id = post.queue(&queued).await.expect("applied").email_id;
+    let url = settings_url(&post, &email);
+    let mut blocking = post.database.connect();
+    blocking
+        .batch_execute("BEGIN; LOCK TABLE reader IN ACCESS EXCLUSIVE MODE")
+        .expect("locked");
+    let pages: Vec<_> = (0..16)
+        .map(|_| {
+            let url = url.clone();
+            tokio::spawn(async move { http::get(&url).await })
+        })
+        .collect();
+    let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' \
+                 AND query LIKE '%reader%'";
+    while diesel::sql_query(waits)
+        .execute(&mut post.database.connect())
+        .expect("counted")
+        == 0
+    {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let deliveries = Deliveries::at(post.service.grpc());
+    for _ in 0..20 {
+        deliveries.get(&id).await.expect("read beside them");
+    }
+    blocking.batch_execute("COMMIT").expect("let go");
+    for page in pages {
+        assert_eq!(page.await.expect("asked").expect("answered").status, 200);
+    }
 }

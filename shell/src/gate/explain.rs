@@ -19,6 +19,16 @@ pub(super) fn explained(domain: &str, response: Response<Body>) -> (Response<Bod
     (status.into_http(), code)
 }
 
+/// What tonic found wrong with a message of a stream, in our words. The gate does not see it: it comes after the response's
+/// head.
+pub fn explained_message(domain: &str, status: Status) -> Status {
+    if status.details().is_empty() {
+        explanation(domain, status.code())
+    } else {
+        status
+    }
+}
+
 /// Our words for what tonic found wrong with a request.
 fn explanation(domain: &str, code: Code) -> Status {
     match code {
