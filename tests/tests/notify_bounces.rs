@@ -110,6 +110,27 @@ async fn what_is_about_no_email_that_ever_left_does_nothing() {
 }
 
 #[tokio::test]
+async fn what_comes_back_before_its_end_is_written_counts() {
+    let (post, sink, deliveries) = started("bounce_early").await;
+    sink.script(At::Body, Fault::Wait);
+    let email = initial();
+    let email_id = post.queue(&email).await.expect("applied").email_id;
+    sink.until(|sink| sink.waiting() == 1).await;
+    let answer = deliveries
+        .bounce(about(sample!("postfix"), &email_id))
+        .await
+        .expect("taken");
+    let expected = ReportBounceResponse {
+        email_id,
+        suppressed: true,
+    };
+    assert_eq!(answer, expected);
+    assert!(deliveries.suppression(address(&email)).await.is_some());
+    sink.let_go();
+    post.until(&email, EmailState::Sent).await;
+}
+
+#[tokio::test]
 async fn an_address_that_was_let_go_stays_free_of_what_was_known_before() {
     let (post, _sink, deliveries) = started("lifted").await;
     let (email_id, address) = sent(&post).await;

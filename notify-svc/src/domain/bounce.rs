@@ -3,15 +3,21 @@
 //! Anybody can send one. It is believed where it names an email by its id, which only those know who got the email or
 //! may read it; and what it claims to be the address is never looked at.
 
-use std::panic::catch_unwind;
+use std::{borrow::Cow, panic::catch_unwind};
 
-use mail_parser::{Message, MessageParser, MimeHeaders, PartType};
+use mail_parser::{
+    Message, MessageParser, MimeHeaders,
+    decoders::{base64::base64_decode, quoted_printable::quoted_printable_decode},
+};
 use uuid::Uuid;
 
 use super::reply::Enhanced;
 
 /// Longest notification that is read, in bytes.
 pub(crate) const MAX_BYTES: usize = 256 * 1_024;
+
+/// Parts of one notification that are read; it has three.
+const MAX_PARTS: usize = 20;
 
 /// Recipients of one notification that are read; ours have one.
 const MAX_RECIPIENTS: usize = 10;
@@ -68,22 +74,14 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Notification, Unreadable> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Notification, Unreadable> {
-    let message = MessageParser::default()
-        .parse(bytes)
-        .ok_or(Unreadable::NoMessage)?;
-    if !is_report(&message) {
-        return Err(Unreadable::NoReport);
-    }
-    let status = message
-        .parts
+    let message = Part::of(bytes).ok_or(Unreadable::NoMessage)?;
+    let parts = message.parts().ok_or(Unreadable::NoReport)?;
+    let status = parts
         .iter()
-        .find(|part| {
-            part.is_content_type("message", "delivery-status")
-                || part.is_content_type("message", "global-delivery-status")
-        })
+        .find(|part| part.is("message", "delivery-status") || part.is("message", "global-delivery-status"))
         .ok_or(Unreadable::NoReport)?;
     // The first group is about the message, the others are about one recipient each.
-    let groups = groups(status.contents());
+    let groups = groups(&status.body);
     let fates: Vec<Fate> = groups
         .iter()
         .skip(1)
@@ -94,13 +92,81 @@ fn parse(bytes: &[u8]) -> Result<Notification, Unreadable> {
         return Err(Unreadable::NoRecipient);
     }
     Ok(Notification {
-        email_id: returned_to(&message).or_else(|| returned(&message)),
+        email_id: returned_to(&message.headers).or_else(|| returned(&parts)),
         fates,
     })
 }
 
-fn is_report(message: &Message<'_>) -> bool {
-    message.is_content_type("multipart", "report")
+/// A message or a part of one. Only the outermost level is ever taken apart: a parser that goes deeper can be sent as many
+/// levels as its stack does not hold, and no `catch_unwind` helps against that.
+struct Part<'a> {
+    headers: Message<'a>,
+    body: Cow<'a, [u8]>,
+}
+
+impl<'a> Part<'a> {
+    /// None where there are no headers.
+    fn of(bytes: &'a [u8]) -> Option<Self> {
+        let (mut head_end, mut body_start) = (0, bytes.len());
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if matches!(line, b"\n" | b"\r\n") {
+                body_start = head_end + line.len();
+                break;
+            }
+            head_end += line.len();
+        }
+        let (head, body) = (&bytes[..head_end], &bytes[body_start..]);
+        let headers = MessageParser::default().parse_headers(head)?;
+        // One of many parts has no encoding of its own, whatever it says (RFC 2045, section 6.4).
+        let is_composite = headers
+            .content_type()
+            .is_some_and(|kind| kind.ctype().eq_ignore_ascii_case("multipart"));
+        let encoding = headers.content_transfer_encoding().filter(|_| !is_composite);
+        let encoding = encoding.unwrap_or_default();
+        let decoded = if encoding.eq_ignore_ascii_case("base64") {
+            base64_decode(body).map(Cow::Owned)
+        } else if encoding.eq_ignore_ascii_case("quoted-printable") {
+            quoted_printable_decode(body).map(Cow::Owned)
+        } else {
+            None
+        };
+        // What does not decode may be what it should be as it is.
+        let body = decoded.unwrap_or(Cow::Borrowed(body));
+        Some(Self { headers, body })
+    }
+
+    fn is(&self, kind: &str, subtype: &str) -> bool {
+        self.headers.is_content_type(kind, subtype)
+    }
+
+    /// The parts of a multipart/report (RFC 2046, section 5.1.1); none where it is no such thing.
+    fn parts(&self) -> Option<Vec<Part<'_>>> {
+        if !self.is("multipart", "report") {
+            return None;
+        }
+        let boundary = self.headers.content_type()?.attribute("boundary")?;
+        let delimiter = format!("--{boundary}");
+        // What comes before the first delimiter is for nobody.
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        let mut at = 0;
+        for line in self.body.split_inclusive(|byte| *byte == b'\n') {
+            at += line.len();
+            match line
+                .strip_prefix(delimiter.as_bytes())
+                .map(<[u8]>::trim_ascii_end)
+            {
+                Some(b"") if found.len() < MAX_PARTS => found.push((at, at)),
+                Some(b"" | b"--") => break,
+                Some(_) | None => {
+                    if let Some((_, end)) = found.last_mut() {
+                        *end = at;
+                    }
+                }
+            }
+        }
+        let part = |(start, end): (usize, usize)| Part::of(&self.body[start..end]);
+        Some(found.into_iter().filter_map(part).collect())
+    }
 }
 
 /// The groups of lines between empty lines.
@@ -148,19 +214,20 @@ fn returned_to(message: &Message<'_>) -> Option<Uuid> {
 }
 
 /// The email whose Message-ID stands in what the notification returns: the message or its headers.
-fn returned(message: &Message<'_>) -> Option<Uuid> {
-    message.parts.iter().find_map(|part| {
-        let id = match &part.body {
-            PartType::Message(returned) => returned.message_id().map(str::to_owned),
-            _ if part.is_content_type("text", "rfc822-headers")
-                || part.is_content_type("message", "global-headers") =>
-            {
-                let headers = MessageParser::default().parse_headers(part.contents())?;
-                headers.message_id().map(str::to_owned)
-            }
-            _ => None,
-        };
-        let (local, _) = id.as_deref()?.split_once('@')?;
+fn returned(parts: &[Part<'_>]) -> Option<Uuid> {
+    const RETURNED: [(&str, &str); 4] = [
+        ("message", "rfc822"),
+        ("message", "global"),
+        ("text", "rfc822-headers"),
+        ("message", "global-headers"),
+    ];
+    let mut returned = parts
+        .iter()
+        .filter(|part| RETURNED.iter().any(|(kind, subtype)| part.is(kind, subtype)));
+    returned.find_map(|part| {
+        // A message's headers end at the first empty line; headers alone have none.
+        let headers = MessageParser::default().parse_headers(&*part.body)?;
+        let (local, _) = headers.message_id()?.split_once('@')?;
         uuid(local)
     })
 }

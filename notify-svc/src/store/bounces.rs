@@ -28,10 +28,12 @@ pub(crate) enum Noted {
 }
 
 statement! {
-    /// An email whose body never began cannot have come back. Locked, so that it is not erased meanwhile.
+    /// An email whose body never began cannot have come back; one whose end is not written yet can. Locked, so that it is
+    /// not erased meanwhile.
     struct Find { email_id: Uuid as SqlUuid } -> Binary =
     "SELECT address_hash FROM email WHERE id = " email_id " AND letter IS NOT NULL AND (state IN (2, 6) \
-       OR EXISTS (SELECT FROM attempt WHERE attempt.email_id = email.id AND attempt.step = 5)) FOR SHARE"
+       OR EXISTS (SELECT FROM attempt WHERE attempt.email_id = email.id AND attempt.step = 5) \
+       OR EXISTS (SELECT FROM due WHERE due.email_id = email.id AND due.phase = 2)) FOR SHARE OF email"
 }
 
 statement! {

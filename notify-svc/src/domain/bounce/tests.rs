@@ -107,6 +107,82 @@ fn what_is_no_notification_is_refused() {
 }
 
 #[test]
+fn a_part_may_be_encoded() {
+    let by_headers = POSTFIX.replace(&format!("bounces+{}@", EMAIL.replace('-', "")), "bounces@");
+    let soft = |text: &str| {
+        text.replace("Status: 5.1.1", "Status: 5.=\n1.1")
+            .replace("7000-8000", "7000=2D8000")
+    };
+    let kinds = [
+        "Content-Type: message/delivery-status",
+        "Content-Type: text/rfc822-headers",
+    ];
+    let printable = kinds.iter().fold(soft(&by_headers), |text, kind| {
+        text.replace(
+            kind,
+            &format!("{kind}\nContent-Transfer-Encoding: Quoted-Printable"),
+        )
+    });
+    check(&printable, "5.1.1", true, "User unknown");
+    // And it may say that it is encoded where it is not.
+    let false_claim = POSTFIX.replace(
+        "Content-Transfer-Encoding: 8bit",
+        "Content-Transfer-Encoding: quoted-printable",
+    );
+    check(&false_claim, "5.1.1", true, "User unknown");
+    let kind = "Content-Type: message/delivery-status";
+    let false_claim = POSTFIX.replace(kind, &format!("{kind}\nContent-Transfer-Encoding: base64"));
+    check(&false_claim, "5.1.1", true, "User unknown");
+}
+
+#[test]
+fn an_empty_line_ends_the_headers_of_what_is_returned() {
+    let of_nobody = POSTFIX
+        .replace(&format!("bounces+{}@", EMAIL.replace('-', "")), "bounces@")
+        .replace("Message-ID: <019a", "X-Id: <019a")
+        .replace(
+            "Subject: Ada Adler invites you to connect\n",
+            &format!("Subject: Ada Adler invites you to connect\n\nMessage-ID: <{EMAIL}@product.example>\n"),
+        );
+    assert_eq!(readable(&of_nobody).email_id, None);
+}
+
+/// Each of them overflows the stack of a parser that follows it; a test's thread has the 2 MiB of one of tokio's.
+#[test]
+fn no_depth_of_messages_within_messages_harms_anybody() {
+    let message = "Content-Type:message/rfc822\n\n";
+    let deep = |first: &str, level: &str| {
+        let mut text = first.to_owned();
+        while text.len() + level.len() < MAX_BYTES {
+            text.push_str(level);
+        }
+        text
+    };
+    let report = POSTFIX.replace("text/rfc822-headers\n\n", "message/rfc822\n\nX: y\n");
+    let end = report.find("X: y").expect("it is there");
+    for text in [
+        deep("", message),
+        deep(
+            "Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\n",
+            message,
+        ),
+        deep("Content-Type: multipart/digest; boundary=a\n\n--a\n\n", message),
+        deep("", "Content-Type:multipart/report;boundary=a\n\n--a\n"),
+        deep(&report[..end], message),
+        deep("Content-Type: multipart/report; boundary=a ", "("),
+        deep("To: ", "a:("),
+        deep("Message-ID: ", "<("),
+        deep(&report[..end], "Message-ID: <a\n"),
+        deep(
+            "Content-Type: multipart/report; boundary=a\n\n",
+            "--a\nContent-Type: message/rfc822\n\nX: y\n",
+        ),
+    ] {
+        let _ = read(text.as_bytes());
+    }
+}
+
+#[test]
 fn noise_is_refused_and_harms_nobody() {
     let mut noise: u32 = 1;
     for length in [1, 2, 100, 5_000] {
