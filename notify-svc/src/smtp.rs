@@ -1,6 +1,7 @@
 //! Handing emails over: to one of several mail servers, or into a folder.
 
 mod connection;
+mod dialogue;
 pub(crate) mod dkim;
 mod envelope;
 pub(crate) mod folder;
@@ -38,7 +39,7 @@ pub(crate) enum Transport {
 /// Dropping it sends nothing: after a 354 the server would read any command, RSET too, as text of the email, so the
 /// connection is closed, and no server takes an email whose body never ended.
 pub(crate) enum Open<'a> {
-    Smtp(Carrier),
+    Smtp(Box<Carrier>),
     Folder(&'a folder::Folder, Uuid),
 }
 
@@ -55,7 +56,7 @@ impl Transport {
     /// Goes as far as it can without sending the first byte of the body.
     pub(crate) async fn open(&self, envelope: &Envelope) -> Result<Open<'_>, NotOpen> {
         match self {
-            Self::Smtp(relays) => relays.open(envelope).await.map(Open::Smtp),
+            Self::Smtp(relays) => Ok(Open::Smtp(Box::new(relays.open(envelope).await?))),
             Self::Folder(folder) => Ok(Open::Folder(folder, envelope.email_id)),
         }
     }

@@ -59,7 +59,7 @@ const SERVICE: &[Place] = &[
             "lettre::message",
         ],
     ),
-    ("SMTP", &["_svc::smtp", "lettre"]),
+    ("SMTP", &["_svc::smtp"]),
     (
         "gRPC and HTTP/2",
         &[

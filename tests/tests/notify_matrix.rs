@@ -43,10 +43,11 @@ ehlo    babble   | connect:-   body:250  sent 1         | body:250           sen
 ehlo    drop     | connect:-   body:250  sent 1         | body:250           sent 0+1
 ehlo    silence  | connect:-   body:250  sent 1         | body:250           sent 0+1
 ehlo    trickle  | connect:-   body:250  sent 1         | body:250           sent 0+1
-ehlo    halfway  | connect:-   body:250  sent 1         | body:250           sent 0+1
+ehlo    halfway  | mail:-      body:250  sent 1         | body:250           sent 0+1
 mail    later    | mail:451    body:250  sent 1         | mail:451 body:250  sent 1+0
 mail    lines    | mail:451    body:250  sent 1         | mail:451 body:250  sent 1+0
 mail    nobody   | mail:550              open 0 paused  | body:250           sent 0+1 paused
+mail    refusal  | mail:571    body:250  sent 1         | body:250           sent 0+1
 mail    goodbye  | mail:421              open 0 paused  | body:250           sent 0+1 paused
 mail    denied   | mail:550              open 0 paused  | body:250           sent 0+1 paused
 mail    login    | mail:530              open 0 paused  | body:250           sent 0+1 paused
@@ -58,6 +59,8 @@ mail    halfway  | rcpt:-      body:250  sent 1         | body:250           sen
 rcpt    later    | rcpt:451    body:250  sent 1         | rcpt:451 body:250  sent 1+0
 rcpt    lines    | rcpt:451    body:250  sent 1         | rcpt:451 body:250  sent 1+0
 rcpt    nobody   | rcpt:550              dead 0         | rcpt:550           dead 0+0
+rcpt    refusal  | rcpt:571              dead 0         | rcpt:571           dead 0+0
+rcpt    latin    | rcpt:550              dead 0         | rcpt:550           dead 0+0
 rcpt    goodbye  | rcpt:421              open 0 paused  | body:250           sent 0+1 paused
 rcpt    denied   | rcpt:550    body:250  sent 1         | body:250           sent 0+1
 rcpt    babble   | rcpt:-      body:250  sent 1         | body:250           sent 0+1
@@ -78,6 +81,10 @@ data    halfway  | body:-      body:250  sent 1         | body:-   body:250  sen
 body    later    | body:451    body:250  sent 1         | body:451 body:250  sent 1+0
 body    lines    | body:451    body:250  sent 1         | body:451 body:250  sent 1+0
 body    nobody   | body:550              dead 0         | body:550           dead 0+0
+body    refusal  | body:571              dead 0         | body:571           dead 0+0
+body    latin    | body:550              dead 0         | body:550           dead 0+0
+body    bare     | body:250              sent 1         | body:250           sent 1+0
+body    taken    | body:271              sent 1         | body:271           sent 1+0
 body    goodbye  | body:421              open 0 paused  | body:421 body:250  sent 0+1 paused
 body    denied   | body:550    body:250  sent 1         | body:550 body:250  sent 1+0
 body    babble   | body:-      body:250  sent 1         | body:-   body:250  sent 1+0
@@ -110,6 +117,10 @@ fn fault(at: At, name: &str) -> Fault {
         ("goodbye", _) => Fault::ReplyThenDrop("421 4.3.2 going down"),
         ("denied", At::Connect) => Fault::Reply("554 5.7.1 not you"),
         ("denied", _) => Fault::Reply("550 5.7.1 not you"),
+        ("refusal", _) => Fault::Reply("571 no"),
+        ("latin", _) => Fault::Reply("550 5.1.1 unbekannter Empf\u{e4}nger"),
+        ("bare", _) => Fault::Reply("250"),
+        ("taken", _) => Fault::Reply("271 angenommen, sch\u{f6}ne Gr\u{fc}\u{df}e"),
         ("login", _) => Fault::Reply("530 who are you"),
         ("babble", _) => Fault::Reply("what?"),
         ("drop", _) => Fault::Drop,
@@ -230,7 +241,7 @@ async fn check(offers: Offers) {
             [(name.clone(), 1, one), (name, 2, two)]
         })
         .collect();
-    assert_eq!(cells.len(), 2 * 61);
+    assert_eq!(cells.len(), 2 * 68);
     let wrong: Vec<String> = stream::iter(cells)
         .map(async |(name, servers, expected)| {
             let (step, failure) = name.split_once(' ').expect("a step and a failure");

@@ -90,6 +90,54 @@ async fn a_mail_server_that_refuses_us_is_left_alone_and_no_attempt_is_burnt() {
 }
 
 #[tokio::test]
+async fn what_a_servers_own_fault_held_up_goes_when_its_pause_ends() {
+    let sink = SmtpSink::start().await;
+    sink.always(At::Rcpt, Fault::ReplyThenDrop("421 4.3.2 going down"));
+    let post = Post::start("own_fault", |launch, _| {
+        to(launch, &[&sink]).flag("--retry-delays", "86400")
+    })
+    .await;
+    queue(&post, 20).await;
+    until_paused(&post, &sink).await;
+    a_while().await;
+    assert!(count(&post, "attempt WHERE code = 421") > 0);
+    let minute = "due WHERE lease_until IS NULL AND failures = 0 AND run_at < now() + interval '61 seconds'";
+    assert_eq!(
+        count(&post, minute),
+        20,
+        "the pause is a minute, and no email waits longer"
+    );
+}
+
+#[tokio::test]
+async fn the_history_tells_what_a_server_said_that_an_email_passed_by() {
+    let (preferred, next) = (SmtpSink::start().await, SmtpSink::start().await);
+    let post = Post::start("passed_by", |launch, _| to(launch, &[&preferred, &next])).await;
+    preferred.script(At::Connect, Fault::Reply("554 5.3.2 no service"));
+    let sent = queue(&post, 1).await;
+    post.until(&sent[0], EmailState::Sent).await;
+    preferred.script(At::Connect, Fault::Drop);
+    next.script(At::Rcpt, Fault::Reply("550 5.1.1 nobody"));
+    let dead = queue(&post, 1).await;
+    post.until(&dead[0], EmailState::Dead).await;
+    let told = |code: u16, words: &str| {
+        let words = words.replace("FIRST", &preferred.addr().to_string());
+        count(
+            &post,
+            &format!("attempt WHERE code = {code} AND reply = '{words}'"),
+        )
+    };
+    let taken = "taken; before that FIRST at Connect: 554 5.3.2 no service";
+    assert_eq!(told(250, taken), 1);
+    let refused = "5.1.1 nobody; before that FIRST at Connect: the connection was closed";
+    assert_eq!(told(550, refused), 1);
+    assert_eq!(
+        count(&post, &format!("attempt WHERE relay = '{}'", next.addr())),
+        2
+    );
+}
+
+#[tokio::test]
 async fn what_a_server_has_against_one_email_stops_no_other_until_a_second_one_meets_it() {
     let sink = SmtpSink::start().await;
     let post = Post::start("suspect", |launch, _| {
@@ -249,12 +297,65 @@ async fn an_idle_connection_that_the_server_gave_up_is_no_fault() {
     let post = Post::start("given_up", |launch, _| to(launch, &[&sink])).await;
     let first = queue(&post, 1).await;
     post.until(&first[0], EmailState::Sent).await;
-    sink.script(At::Mail, Fault::ReplyThenDrop("421 4.4.2 idle for too long"));
-    let second = queue(&post, 1).await;
-    post.until(&second[0], EmailState::Sent).await;
-    assert_eq!((sink.unmet(), sink.connections()), (0, 2));
+    // Some close with words of their own, which are read as the answer to MAIL.
+    let goodbyes = [
+        "421 4.4.2 idle for too long",
+        "451 4.4.2 Timeout waiting for data from client.",
+        "554 5.4.7 idle for too long",
+    ];
+    for (before, goodbye) in (1..).zip(goodbyes) {
+        sink.script(At::Mail, Fault::ReplyThenDrop(goodbye));
+        let next = queue(&post, 1).await;
+        post.until(&next[0], EmailState::Sent).await;
+        assert_eq!((sink.unmet(), sink.connections()), (0, before + 1), "{goodbye}");
+        assert_eq!(
+            count(&post, "attempt"),
+            i64::try_from(before).expect("few") + 1,
+            "{goodbye}"
+        );
+    }
     assert_eq!(metric(&post, "smtp_relay_faults_total", &sink).await, 0);
-    assert_eq!(count(&post, "attempt"), 2);
+}
+
+#[tokio::test]
+async fn what_waits_at_a_full_server_goes_to_the_other_when_its_pause_ends() {
+    let (preferred, next) = (SmtpSink::start().await, SmtpSink::start().await);
+    let post = Post::start("pause_ends", |launch, _| {
+        to(launch, &[&preferred, &next]).flag("--smtp-connections", "1")
+    })
+    .await;
+    for _ in 0..4 {
+        preferred.script(At::Connect, Fault::Drop);
+        let email = queue(&post, 1).await;
+        post.until(&email[0], EmailState::Sent).await;
+    }
+    // The fifth that it loses begins its pause.
+    preferred.script(At::Connect, Fault::Drop);
+    next.script(At::Body, Fault::Wait);
+    let held = queue(&post, 1).await;
+    next.until(|sink| sink.waiting() == 1).await;
+    let waiting = queue(&post, 1).await;
+    // The pause is of five seconds.
+    post.until(&waiting[0], EmailState::Sent).await;
+    assert_eq!((preferred.copies(), next.waiting()), (1, 1));
+    next.let_go();
+    post.until(&held[0], EmailState::Sent).await;
+}
+
+#[tokio::test]
+async fn a_dead_second_server_makes_no_fault_of_the_first_cost_an_attempt() {
+    let (preferred, next) = (SmtpSink::start().await, SmtpSink::start().await);
+    preferred.script(At::Mail, Fault::Reply("530 5.7.0 log in first"));
+    next.script(At::Connect, Fault::Drop);
+    let post = Post::start("dead_second", |launch, _| {
+        to(launch, &[&preferred, &next]).flag("--retry-delays", "86400")
+    })
+    .await;
+    let email = queue(&post, 1).await;
+    // The second server is not paused, so the email goes there as soon as it waits no longer.
+    post.until(&email[0], EmailState::Sent).await;
+    assert_eq!((preferred.unmet(), next.unmet(), next.copies()), (0, 0, 1));
+    assert_eq!(count(&post, "attempt WHERE code = 530"), 1);
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ impl Deadlines {
 pub(crate) struct Progress {
     /// Attempts that failed for now.
     pub(crate) failures: i16,
-    /// Attempts that the mail server's own fault ended.
+    /// Attempts that ended by what may be the mail server's fault or this email's.
     pub(crate) faults: i16,
     /// An attempt was lost after its body began.
     pub(crate) doubted: bool,
@@ -109,23 +109,29 @@ pub(crate) fn before_sending(case: &Case, now: Timestamp, policy: &Policy) -> Ju
     if !case.wanted {
         return close(State::PreferenceOff);
     }
+    // What would wait longer than it may go out expires when that is known.
+    let too_late = shell::clock::after(
+        case.event_time,
+        policy.deadlines.of(case.kind) + Duration::from_millis(1),
+    );
     if let Some((until, why)) = policy.restraint.until(&case.lately, &case.zone, now) {
-        return Judgement::Restrain(until, why);
+        return Judgement::Restrain(until.min(too_late), why);
     }
     match case.kind {
         Kind::Initial | Kind::Acceptance | Kind::Reply => Judgement::Send(Company::Alone),
         Kind::Reminder => match policy.restraint.company(&case.lately, now) {
             Ok(company) => Judgement::Send(company),
-            Err(until) => Judgement::Restrain(until, Restrained::Digest),
+            Err(until) => Judgement::Restrain(until.min(too_late), Restrained::Digest),
         },
     }
 }
 
-/// Where the email goes after an attempt.
+/// Where the email goes after an attempt; `pause` is for how long no mail server may be tried, if none may.
 pub(crate) fn after_attempt(
     kind: Kind,
     progress: Progress,
     verdict: Verdict,
+    pause: Option<Duration>,
     now: Timestamp,
     policy: &Policy,
 ) -> Move {
@@ -144,9 +150,14 @@ pub(crate) fn after_attempt(
                 }
             })
         }
+        // It is tried again with all the others.
+        Verdict::RelayFault => Move::Wait {
+            run_at: shell::clock::after(now, pause.unwrap_or_default()),
+            progress,
+        },
         // Waits longer each time, so that an email whose reader's server is meant does not stand before the others; its
         // deadline ends it.
-        Verdict::RelayFault => Move::Wait {
+        Verdict::Suspected => Move::Wait {
             run_at: shell::clock::after(
                 now,
                 delay(policy, progress.faults)
@@ -205,6 +216,7 @@ pub(crate) fn in_history(ending: Ending, verdict: Verdict, to: Move) -> Ending {
         | Verdict::Refused
         | Verdict::NoMailbox
         | Verdict::RelayFault
+        | Verdict::Suspected
         | Verdict::Unknown => ending,
     }
 }

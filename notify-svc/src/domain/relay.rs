@@ -13,32 +13,35 @@ const LOST_PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from
 /// Connections that are lost in a row before there is a pause.
 const MAX_LOST: u32 = 5;
 
-/// Whether the mail server, or we as its client or as the sender, are at fault, and neither the email nor its reader: 421,
-/// 5.7.x and a bad sender's address (5.1.7, 5.1.8) at any step, at MAIL, where no reader is named yet, what would tell of a
-/// dead mailbox later, and what refuses TLS or the login. Such an ending burns no attempt.
-///
-/// 530 and its like come at MAIL, too, where a server asks for a login that we have none for (RFC 4954, section 6).
-pub(crate) fn relay_fault(step: Step, code: Option<u16>, enhanced: Option<Enhanced>) -> bool {
-    match (step, code) {
-        (Step::Compose, _) | (_, Some(..400)) => false,
-        (_, Some(421)) | (Step::Connect, Some(454)) => true,
-        (Step::Connect | Step::Mail, Some(530 | 534 | 535 | 538)) => true,
-        (Step::Connect | Step::Mail | Step::Rcpt | Step::Data | Step::Body, _) => {
-            enhanced.is_some_and(|enhanced| {
-                let (class, subject, detail) = (enhanced.class, enhanced.subject, enhanced.detail);
-                matches!((class, subject, detail), (5, 7, _) | (5, 1, 7 | 8))
-                    || step == Step::Mail && enhanced.names_a_dead_mailbox()
-            })
-        }
-    }
+/// Whose fault an ending is that neither the email nor its reader need have brought about. It burns no attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// The mail server's, or ours as its client or as the sender.
+    Relay,
+    /// The same, unless it means this email: a server that is content with everything else says so, too.
+    RelayOrEmail,
 }
 
-/// Whether a [`relay_fault`] may be meant for one email: once its reader is named, or its text is known, a server that is
-/// content with everything else says 5.7.x, too.
-fn may_mean_the_email(step: Step, code: Option<u16>) -> bool {
-    match step {
-        Step::Compose | Step::Connect | Step::Mail => false,
-        Step::Rcpt | Step::Data | Step::Body => code != Some(421),
+/// The relay's fault is 421, what refuses TLS or the login, 5.7.x and a bad sender's address (5.1.7, 5.1.8). At MAIL, where
+/// no reader is named yet, it is any 5xx: surely so where it tells of rules or of addresses (5.7.x, 5.1.x, 5.2.1); other
+/// ones may be about a parameter that few emails have. Once a reader is named, or the text is known, 5.7.x may be meant for
+/// one email.
+///
+/// 530 and its like come at MAIL, too, where a server asks for a login that we have none for (RFC 4954, section 6).
+pub(crate) fn blame(ending: &Ending) -> Option<Blame> {
+    let is = |named: fn(Enhanced) -> bool| ending.enhanced.is_some_and(named);
+    match (ending.step, ending.code) {
+        (Step::Compose, _) | (_, Some(..400)) => None,
+        (_, Some(421)) | (Step::Connect, Some(454)) => Some(Blame::Relay),
+        (Step::Connect | Step::Mail, Some(530 | 534 | 535 | 538)) => Some(Blame::Relay),
+        (Step::Connect, _) => is(Enhanced::is_about_us).then_some(Blame::Relay),
+        (Step::Mail, _) if is(Enhanced::is_about_us) || is(Enhanced::names_a_dead_mailbox) => {
+            Some(Blame::Relay)
+        }
+        (Step::Mail, code) => code
+            .is_some_and(|code| code >= 500)
+            .then_some(Blame::RelayOrEmail),
+        (Step::Rcpt | Step::Data | Step::Body, _) => is(Enhanced::is_about_us).then_some(Blame::RelayOrEmail),
     }
 }
 
@@ -51,23 +54,21 @@ pub(crate) enum Event {
     Answered,
     /// It let nobody in, fell silent, or the connection broke.
     Lost,
-    /// [`relay_fault`] that this email alone may have met.
+    /// A fault that this email alone may have met.
     Suspect(Uuid),
-    /// Any other [`relay_fault`].
+    /// A fault of its own.
     Fault,
 }
 
 impl Event {
     /// What this ending of the email's try tells.
     pub(crate) fn of(ending: &Ending, email_id: Uuid) -> Self {
+        match blame(ending) {
+            Some(Blame::Relay) => return Self::Fault,
+            Some(Blame::RelayOrEmail) => return Self::Suspect(email_id),
+            None => {}
+        }
         match (ending.step, ending.code) {
-            (step, code) if relay_fault(step, code, ending.enhanced) => {
-                if may_mean_the_email(step, code) {
-                    Self::Suspect(email_id)
-                } else {
-                    Self::Fault
-                }
-            }
             (Step::Compose, _) => Self::Answered,
             (Step::Connect, _) | (_, None) => Self::Lost,
             (Step::Body, Some(200..300)) => Self::Accepted,
@@ -79,8 +80,8 @@ impl Event {
 /// Whether an email that ended so before its body may go to the next mail server at once: what this one said is not about
 /// the email, or only says what this one cannot do.
 pub(crate) fn goes_on(ending: &Ending) -> bool {
-    let (step, code) = (ending.step, ending.code);
-    step < Step::Body && (step == Step::Connect || code.is_none() || relay_fault(step, code, ending.enhanced))
+    let step = ending.step;
+    step < Step::Body && (step == Step::Connect || ending.code.is_none() || blame(ending).is_some())
 }
 
 /// What is known of a mail server. Times are told since some moment that stays the same.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::relay::relay_fault;
+use super::relay::{Blame, blame};
 
 /// How far an attempt got. The body begins only after its mark is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,6 +89,11 @@ impl Enhanced {
         })
     }
 
+    /// Whether it is about rules or the login (5.7.x), or about the sender's address (5.1.7, 5.1.8).
+    pub(crate) fn is_about_us(self) -> bool {
+        matches!((self.class, self.subject, self.detail), (5, 7, _) | (5, 1, 7 | 8))
+    }
+
     /// Whether it says for good that the recipient's mailbox does not exist or is switched off. 5.1.7 and 5.1.8 are about
     /// the sender's.
     pub(crate) fn names_a_dead_mailbox(self) -> bool {
@@ -119,6 +124,8 @@ pub(crate) enum Verdict {
     NoMailbox,
     /// Not taken, by a fault of the server's or of ours as its client.
     RelayFault,
+    /// Not taken, by such a fault, unless it means this email.
+    Suspected,
     /// The server may or may not have taken it.
     Unknown,
 }
@@ -128,14 +135,16 @@ pub(crate) enum Verdict {
 /// A refusal while connecting is about the relay, not about this email, so it only delays. A reply that is neither 2xx,
 /// 4xx nor 5xx says nothing.
 pub(crate) fn verdict(ending: &Ending) -> Verdict {
-    let (step, code, enhanced) = (ending.step, ending.code, ending.enhanced);
-    if relay_fault(step, code, enhanced) {
-        return Verdict::RelayFault;
+    match (blame(ending), ending.step) {
+        // Each try whose body begins counts for the cap of the reader's day, so it must not come as often as a pause ends.
+        (Some(Blame::RelayOrEmail), _) | (Some(Blame::Relay), Step::Body) => return Verdict::Suspected,
+        (Some(Blame::Relay), _) => return Verdict::RelayFault,
+        (None, _) => {}
     }
-    match (step, code.map(|code| code / 100)) {
+    match (ending.step, ending.code.map(|code| code / 100)) {
         (Step::Compose, _) => Verdict::Refused,
         (Step::Connect, _) => Verdict::Delayed,
-        (Step::Mail | Step::Rcpt | Step::Data | Step::Body, Some(5)) => refusal(enhanced),
+        (Step::Mail | Step::Rcpt | Step::Data | Step::Body, Some(5)) => refusal(ending.enhanced),
         (Step::Mail | Step::Rcpt | Step::Data, _) => Verdict::Delayed,
         (Step::Body, Some(2)) => Verdict::Sent,
         (Step::Body, Some(4)) => Verdict::Delayed,
@@ -190,6 +199,8 @@ mod tests {
     fn a_4xx_delays_and_a_5xx_refuses() {
         for step in [Step::Mail, Step::Rcpt, Step::Data, Step::Body] {
             check(step, Some(451), Verdict::Delayed);
+        }
+        for step in [Step::Rcpt, Step::Data, Step::Body] {
             check(step, Some(550), Verdict::Refused);
         }
     }
@@ -221,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn before_a_reader_is_named_no_mailbox_of_theirs_is_dead() {
+    fn before_a_reader_is_named_a_refusal_ends_no_email() {
         for text in [
             "5.1.0 sender rejected",
             "5.1.1 nobody",
@@ -234,7 +245,17 @@ mod tests {
                 "{text}"
             );
         }
-        check(Step::Mail, Some(550), Verdict::Refused);
+        for (code, text) in [
+            (550, ""),
+            (553, "sender address rejected"),
+            (555, "5.5.4 unknown parameter"),
+        ] {
+            assert_eq!(
+                verdict(&ended(Step::Mail, Some(code), text)),
+                Verdict::Suspected,
+                "{text}"
+            );
+        }
     }
 
     #[test]
@@ -247,20 +268,29 @@ mod tests {
 
     #[test]
     fn what_is_the_servers_fault_or_ours_is_not_the_email_s() {
-        let check = |step, code, text: &str| {
+        let check = |step, code, text: &str, expected| {
             assert_eq!(
                 verdict(&ended(step, Some(code), text)),
-                Verdict::RelayFault,
+                expected,
                 "{step:?} {code} {text}"
             );
         };
-        for step in [Step::Mail, Step::Rcpt, Step::Data, Step::Body] {
-            check(step, 421, "4.3.2 going down");
-            check(step, 554, "5.7.1 you may not relay");
-            check(step, 550, "5.7.515 sender does not authenticate");
+        for step in [Step::Mail, Step::Rcpt, Step::Data] {
+            check(step, 421, "4.3.2 going down", Verdict::RelayFault);
+        }
+        check(Step::Body, 421, "4.3.2 going down", Verdict::Suspected);
+        let rules = [
+            (554, "5.7.1 you may not relay"),
+            (550, "5.7.515 sender does not authenticate"),
+        ];
+        for (code, text) in rules {
+            check(Step::Mail, code, text, Verdict::RelayFault);
+            for step in [Step::Rcpt, Step::Data, Step::Body] {
+                check(step, code, text, Verdict::Suspected);
+            }
         }
         for code in [454, 530, 534, 535, 538] {
-            check(Step::Connect, code, "");
+            check(Step::Connect, code, "", Verdict::RelayFault);
         }
     }
 

@@ -219,13 +219,20 @@ impl Pass {
             turn,
             connection,
             email_id: envelope.email_id,
+            passed: Passed::default(),
         })
     }
 }
 
-/// A reply is about this email; silence and a 421 on a parked connection only say that the server gave it up.
+/// On a parked connection silence and a 421 only say that the server gave it up. So does whatever stands where MAIL is
+/// refused: a server that closes what is idle may say so with any code, and that is read as the answer to what comes next. A
+/// refusal that is one comes again on a new connection.
 fn was_given_up(ending: &Ending) -> bool {
-    ending.step != Step::Compose && ending.code.is_none_or(|code| code == 421)
+    match ending.step {
+        Step::Compose => false,
+        Step::Mail => true,
+        Step::Connect | Step::Rcpt | Step::Data | Step::Body => ending.code.is_none_or(|code| code == 421),
+    }
 }
 
 /// A connection that waits for the body.
@@ -233,6 +240,7 @@ pub(crate) struct Carrier {
     turn: Turn,
     connection: Connection,
     email_id: Uuid,
+    pub(super) passed: Passed,
 }
 
 impl Carrier {
@@ -241,7 +249,30 @@ impl Carrier {
         let ending = self.connection.body(bytes).await;
         let ending = self.turn.relay.ended(self.email_id, ending);
         self.turn.relay.park(self.connection);
-        ending
+        self.passed.behind(ending)
+    }
+}
+
+/// How an email's tries at other mail servers ended, before it went on to the next.
+#[derive(Debug, Default)]
+pub(super) struct Passed(pub(super) Vec<Ending>);
+
+impl Passed {
+    /// The last try's end, and in its words what the others said.
+    pub(super) fn behind(&self, mut last: Ending) -> Ending {
+        for Ending {
+            step,
+            code,
+            text,
+            relay,
+            ..
+        } in &self.0
+        {
+            let relay = relay.as_deref().unwrap_or_default();
+            let code = code.map(|code| format!("{code} ")).unwrap_or_default();
+            last.text += &format!("; before that {relay} at {step:?}: {code}{text}");
+        }
+        last
     }
 }
 

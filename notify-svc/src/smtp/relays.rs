@@ -2,19 +2,19 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout};
 
 use super::{
     NotOpen,
     connection::Limits,
     envelope::Envelope,
     now,
-    relay::{Carrier, NotNow, Pass, Relay},
+    relay::{Carrier, NotNow, Pass, Passed, Relay},
     tls::Trust,
     url::MailServer,
 };
 use crate::domain::{
-    relay::{Stand, goes_on},
+    relay::{Stand, blame, goes_on},
     reply::{Ending, Step},
 };
 
@@ -29,8 +29,8 @@ pub(crate) struct Relays {
 /// What an email can do next.
 enum Next {
     Try(usize, Pass),
-    /// A server may be tried once an email ends there.
-    Wait,
+    /// A server may be tried once an email ends there, or once the pause of another is over that ends in so long.
+    Wait(Option<Duration>),
     /// Those that it has not tried are paused, for so long at least; none where it has tried all.
     Over(Option<Duration>),
 }
@@ -56,25 +56,33 @@ impl Relays {
     /// A connection that waits for the body, at the first server that lets the email get so far.
     pub(super) async fn open(&self, envelope: &Envelope) -> Result<Carrier, NotOpen> {
         let mut tried = vec![false; self.relays.len()];
-        let mut last = None;
+        let mut passed = Passed::default();
         loop {
             // From here on no change is missed.
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
             match self.next(&tried) {
-                Next::Wait => changed.await,
+                Next::Wait(None) => changed.await,
+                Next::Wait(Some(pause)) => {
+                    // Either way it looks again.
+                    let _ = timeout(pause, changed).await;
+                }
                 Next::Try(index, pass) => {
                     tried[index] = true;
                     match pass.begin(envelope).await {
-                        Ok(carrier) => return Ok(carrier),
-                        Err(ending) if goes_on(&ending) => last = Some(weightier(last, ending)),
-                        Err(ending) => return Err(NotOpen::Ended(ending)),
+                        Ok(mut carrier) => {
+                            carrier.passed = passed;
+                            return Ok(carrier);
+                        }
+                        Err(ending) if goes_on(&ending) => passed.0.push(ending),
+                        Err(ending) => return Err(NotOpen::Ended(passed.behind(ending))),
                     }
                 }
                 Next::Over(pause) => {
+                    let last = weightiest(&mut passed.0);
                     return Err(match (last, pause) {
                         (Some(ending), Some(pause)) if ending.step == Step::Compose => NotOpen::Paused(pause),
-                        (Some(ending), _) => NotOpen::Ended(ending),
+                        (Some(ending), _) => NotOpen::Ended(passed.behind(ending)),
                         (None, pause) => NotOpen::Paused(pause.unwrap_or_default()),
                     });
                 }
@@ -94,10 +102,11 @@ impl Relays {
                 }
             }
         }
+        let pause = usable_at.map(|at| at.saturating_sub(now));
         if busy {
-            Next::Wait
+            Next::Wait(pause)
         } else {
-            Next::Over(usable_at.map(|at| at.saturating_sub(now)))
+            Next::Over(pause)
         }
     }
 
@@ -117,10 +126,11 @@ impl Relays {
     }
 }
 
-/// Of two servers' endings the one that may be another next time: what one server cannot do, the other may.
-fn weightier(before: Option<Ending>, ending: Ending) -> Ending {
-    match before {
-        Some(before) if ending.step == Step::Compose => before,
-        Some(_) | None => ending,
-    }
+/// Takes the ending that says most of what will be: first a server's own fault, which costs the email nothing, however dead
+/// another server is; then the last that may be another next time, since what one server cannot do, the other may.
+fn weightiest(endings: &mut Vec<Ending>) -> Option<Ending> {
+    let fault = endings.iter().rposition(|ending| blame(ending).is_some());
+    let passing = || endings.iter().rposition(|ending| ending.step != Step::Compose);
+    let index = fault.or_else(passing).or(endings.len().checked_sub(1))?;
+    Some(endings.remove(index))
 }

@@ -191,8 +191,11 @@ async fn meet(fault: Option<Fault>, duty: &str, shared: &Shared, wire: &mut Wire
     }
 }
 
+/// In Latin-1, as some servers do.
 async fn say(reply: &str, wire: &mut Wire) -> io::Result<()> {
-    wire.write_all(format!("{reply}\r\n").as_bytes()).await?;
+    let latin1 = |c| u8::try_from(u32::from(c)).expect("a character of Latin-1");
+    let bytes: Vec<u8> = reply.chars().chain("\r\n".chars()).map(latin1).collect();
+    wire.write_all(&bytes).await?;
     wire.flush().await
 }
 

@@ -74,7 +74,7 @@ fn happen(
             });
             server.unanswered += u32::from(verdict == Verdict::Unknown);
             server.took += u32::from(verdict == Verdict::Sent || (verdict == Verdict::Unknown && took));
-            after_attempt(kind, progress, verdict, now, policy)
+            after_attempt(kind, progress, verdict, None, now, policy)
         }
         Event::Death { phase, took } => {
             server.unanswered += u32::from(phase == Phase::Body);

@@ -34,7 +34,7 @@ fn been(failures: i16, doubted: bool) -> Progress {
 }
 
 fn judged(kind: Kind, progress: Progress, verdict: Verdict) -> Move {
-    after_attempt(kind, progress, verdict, at(0), &policy())
+    after_attempt(kind, progress, verdict, None, at(0), &policy())
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn six_waits_and_then_it_is_dead() {
             let Move::Wait {
                 run_at,
                 progress: next,
-            } = after_attempt(kind, progress, Verdict::Delayed, now, &policy())
+            } = after_attempt(kind, progress, Verdict::Delayed, None, now, &policy())
             else {
                 panic!("waits after failure {}", progress.failures);
             };
@@ -54,7 +54,7 @@ fn six_waits_and_then_it_is_dead() {
             (now, progress) = (run_at, next);
         }
         assert_eq!(
-            after_attempt(kind, progress, Verdict::Delayed, now, &policy()),
+            after_attempt(kind, progress, Verdict::Delayed, None, now, &policy()),
             Move::Close(State::Dead)
         );
     }
@@ -208,17 +208,39 @@ fn only_reminders_go_out_in_company() {
 }
 
 #[test]
-fn a_relay_s_fault_burns_no_attempt_however_often() {
+fn what_may_be_meant_for_an_email_makes_it_wait_longer_each_time_and_burns_no_attempt() {
     for kind in Kind::ALL {
         let mut progress = been(6, false);
         for (faults, minutes) in (1..).zip([1, 5, 30, 120, 360, 1_440, 1_440, 1_440]) {
-            let to = judged(kind, progress, Verdict::RelayFault);
+            let to = judged(kind, progress, Verdict::Suspected);
             progress.faults = faults;
             let waits = Move::Wait {
                 run_at: at(minutes * 60),
                 progress,
             };
             assert_eq!(to, waits, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn after_a_relay_s_own_fault_it_goes_again_when_a_relay_may_be_tried() {
+    let progress = Progress {
+        faults: 3,
+        ..been(6, false)
+    };
+    for (pause, second) in [
+        (None, 0),
+        (Some(Duration::from_secs(60)), 60),
+        (Some(Duration::from_secs(900)), 900),
+    ] {
+        for kind in Kind::ALL {
+            let to = after_attempt(kind, progress, Verdict::RelayFault, pause, at(0), &policy());
+            let waits = Move::Wait {
+                run_at: at(second),
+                progress,
+            };
+            assert_eq!(to, waits, "{kind:?} {pause:?}");
         }
     }
 }

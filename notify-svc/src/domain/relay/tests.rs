@@ -72,6 +72,8 @@ fn an_answer_about_the_email_tells_that_the_relay_works() {
         check(step, Some(550), "5.1.1 nobody", Event::Answered);
     }
     check(Step::Mail, Some(550), "5.1.1 nobody", Event::Fault);
+    check(Step::Mail, Some(550), "no", Event::Suspect(EMAIL));
+    check(Step::Mail, Some(553), "5.6.7 not ASCII", Event::Suspect(EMAIL));
     check(Step::Body, Some(250), "ok", Event::Accepted);
 }
 
@@ -82,6 +84,8 @@ fn only_what_is_not_about_the_email_goes_on_to_the_next_relay_and_never_after_th
         assert!(goes_on(&ending(step, Some(421), "bye")), "{step:?}");
         assert!(goes_on(&ending(step, Some(550), "5.7.1 denied")), "{step:?}");
     }
+    assert!(goes_on(&ending(Step::Mail, Some(550), "no")));
+    assert!(!goes_on(&ending(Step::Mail, Some(451), "later")));
     for step in [Step::Rcpt, Step::Data] {
         assert!(!goes_on(&ending(step, Some(550), "5.1.1 nobody")), "{step:?}");
         assert!(!goes_on(&ending(step, Some(451), "later")), "{step:?}");
