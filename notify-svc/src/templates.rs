@@ -22,7 +22,7 @@ pub(crate) mod samples;
 
 /// Reminders that one email shows; of more it says how many there are, so that it stays below the size that mailboxes
 /// cut (about 100 KB).
-const SHOWN: usize = 10;
+const SHOWN: usize = 8;
 
 /// Subject and both bodies of an email.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(crate) struct Texts {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Footer<'a> {
     pub(crate) settings_url: &'a str,
-    /// Shown where an email asks for something: in invitations and reminders.
+    /// Switches off the emails of this kind.
     pub(crate) unsubscribe_url: &'a str,
 }
 
@@ -100,8 +100,8 @@ struct Email {
     preview: String,
     /// Why the reader gets it, and what will follow.
     because: String,
-    /// What the link says that switches these emails off; none where there is no such link.
-    stop: Option<String>,
+    /// What the link says that switches these emails off.
+    stop: String,
     values: Value,
 }
 
@@ -149,7 +149,7 @@ fn ask(language: Language, asking: Asking, email: &Invitation, follow: &str) -> 
         subject: subject(language, asking.subject, &email.inviter_name)?,
         preview: Lines::of(&email.note).preview().unwrap_or_else(|| lead.clone()),
         because: format!("{because} {follow}"),
-        stop: Some(say(language, asking.stop, [])?),
+        stop: say(language, asking.stop, [])?,
         values: context! { lead, ..invitation(email) },
     })
 }
@@ -186,7 +186,7 @@ fn digest(language: Language, letters: &[&Letter]) -> Result<Email, Unrendered> 
         subject: say(language, "digest", [("count", letters.len().into())])?,
         preview: list(language, names)?,
         because: format!("{because} {}", follow(language, remaining_count)?),
-        stop: Some(say(language, "stop-reminders", [])?),
+        stop: say(language, "stop-reminders", [])?,
         values: context! {
             invitations => invitations.collect::<Result<Vec<_>, Unsaid>>()?,
             more => hidden
@@ -211,16 +211,25 @@ fn acceptance(language: Language, email: &Acceptance) -> Result<Email, Unsaid> {
         )?
     };
     let lead = say(language, "accepted-lead", [who])?;
+    let address = email.connection_address.as_str();
+    // Before the @ it may be spelled like the address of a page, which mail apps find in plain text.
+    let is_like_a_link = address.contains(['/', '?', '#']);
+    let address_line = if is_like_a_link {
+        members::mailto(address)
+    } else {
+        address.to_owned()
+    };
     Ok(Email {
         template: "acceptance",
         subject: subject(language, "accepted", &email.connection_name)?,
         preview: lead.clone(),
         because: say(language, "because-inviting", [])?,
-        stop: None,
+        stop: say(language, "stop-acceptances", [])?,
         values: context! {
             lead,
-            connection_address => &email.connection_address,
-            mailto => members::mailto(&email.connection_address),
+            connection_address => address,
+            address_line,
+            mailto => members::mailto(address),
             profile_url => &email.connection_profile_url,
             connections,
             shared_count => email.shared_count,
@@ -236,7 +245,7 @@ fn reply(language: Language, email: &Reply) -> Result<Email, Unsaid> {
         subject: subject(language, "replied", &email.replier_name)?,
         preview: text.preview().unwrap_or_default(),
         because: say(language, "because-inviting", [])?,
-        stop: None,
+        stop: say(language, "stop-replies", [])?,
         values: context! {
             lead => say(language, "replied-lead", [("name", name.into())])?,
             text => text.into_value(),

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use lettre::{
     Address,
@@ -23,7 +24,6 @@ use super::{
 use crate::{
     domain::{
         email::Letter,
-        kind::Kind,
         reply::{Ending, Step},
     },
     links::{Link, Links},
@@ -92,8 +92,8 @@ fn try_envelope(parts: &[Part<'_>], head: &Letterhead) -> Result<Envelope, Unfit
 
 /// Puts emails of one reader, in the order in which they were queued, together as one message: addressed as the last one is,
 /// because a reader's address may have changed in between, and known by it, because what comes back tells of that address.
-/// Headers and body; lines end in CRLF, the last one too. What fails is the row's fault and for good; it must not take the worker down, so even a panic (lettre
-/// has one for names with line breaks) is only this email's end.
+/// Headers and body; lines end in CRLF, the last one too. What fails is the row's fault and for good; it must not take the
+/// worker down, so even a panic (lettre has one for names with line breaks) is only this email's end.
 pub(crate) fn compose(parts: &[Part<'_>], head: &Letterhead) -> Result<Vec<u8>, Ending> {
     let unfit = |text: String| fault(Step::Compose, text);
     match catch_unwind(AssertUnwindSafe(|| try_compose(parts, head))) {
@@ -124,19 +124,17 @@ fn try_compose(parts: &[Part<'_>], head: &Letterhead) -> Result<Vec<u8>, Unfit> 
     headers.set(header::MessageId::from(newest.message_id.to_owned()));
     headers.set(header::Date::new(date(newest.created_at)));
     headers.set(header::From::from(Mailboxes::from(head.from.clone())));
-    let to = Mailbox::new(Some(letter.recipient.name.clone()), to);
-    headers.set(header::To::from(Mailboxes::from(to)));
-    headers.set(header::Subject::from(texts.subject));
+    headers.insert_raw(written("To", mailbox(&letter.recipient.name, &to)));
+    if is_plain(&texts.subject) {
+        headers.set(header::Subject::from(texts.subject));
+    } else {
+        headers.insert_raw(written("Subject", encoded_words(&texts.subject)));
+    }
     headers.insert_raw(raw("Auto-Submitted", "auto-generated"));
     headers.insert_raw(raw("Content-Language", texts.language));
-    match link.kind {
-        // RFC 8058. Answers to what the reader did themselves are no list's.
-        Kind::Initial | Kind::Reminder => {
-            headers.insert_raw(raw("List-Unsubscribe", &format!("<{}>", footer.unsubscribe_url)));
-            headers.insert_raw(raw("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"));
-        }
-        Kind::Acceptance | Kind::Reply => {}
-    }
+    // RFC 8058
+    headers.insert_raw(raw("List-Unsubscribe", &format!("<{}>", footer.unsubscribe_url)));
+    headers.insert_raw(raw("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"));
     headers.set(header::MIME_VERSION_1_0);
     let mut bytes = headers.to_string().into_bytes();
     bytes.extend(body(newest.email_id, texts.text, texts.html).formatted());
@@ -167,6 +165,50 @@ fn as_it_is(text: String) -> Body {
         return Body::dangerous_pre_encoded(lines.into_bytes(), ContentTransferEncoding::SevenBit);
     }
     Body::new(text)
+}
+
+/// Whether a header may have the text as it stands: printable ASCII that nobody can take for an encoded-word.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !text.contains("=?")
+}
+
+/// A text as encoded-words (RFC 2047), all of it. lettre would encode it word by word: what a member spelled like an
+/// encoded-word would pass, to be decoded into what names may not say, and spaces between two that are encoded be lost.
+fn encoded_words(text: &str) -> String {
+    // With its brackets and a header's name a line has 76 octets at most (section 2).
+    const OCTETS: usize = 39;
+    let mut words = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let fits = rest.len().min(OCTETS);
+        let end = (1..=fits).rev().find(|at| rest.is_char_boundary(*at));
+        let (word, later) = rest.split_at(end.unwrap_or(rest.len()));
+        words.push(format!("=?utf-8?b?{}?=", BASE64_STANDARD.encode(word)));
+        rest = later;
+    }
+    words.join("\r\n ")
+}
+
+/// A reader and their address (RFC 5322, section 3.4). lettre would leave a name with dots unquoted.
+fn mailbox(name: &str, address: &Address) -> String {
+    let name = if is_plain(name) {
+        format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+    } else {
+        encoded_words(name)
+    };
+    let address = address.to_string();
+    // RFC 5322, section 2.1.1.
+    let space = if name.len() + address.len() > 70 {
+        "\r\n "
+    } else {
+        " "
+    };
+    format!("{name}{space}<{address}>")
+}
+
+/// A header that is written as it goes out.
+fn written(name: &'static str, value: String) -> HeaderValue {
+    HeaderValue::dangerous_new_pre_encoded(HeaderName::new_from_ascii_str(name), value.clone(), value)
 }
 
 fn date(at: Timestamp) -> std::time::SystemTime {

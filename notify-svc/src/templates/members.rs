@@ -110,6 +110,7 @@ pub(super) fn mailto(address: &str) -> String {
             '?' => url.push_str("%3F"),
             '#' => url.push_str("%23"),
             '&' => url.push_str("%26"),
+            '/' => url.push_str("%2F"),
             c => url.push(c),
         }
     }

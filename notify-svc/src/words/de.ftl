@@ -61,8 +61,10 @@ connections-shared =
        *[other] { $count } davon haben Sie gemeinsam.
     }
 because-inviting = Sie erhalten diese E-Mail, weil Sie dieses Mitglied eingeladen haben.
+stop-acceptances = Keine E-Mails über angenommene Einladungen mehr
 
 replied = { $name } hat auf Ihre Einladung geantwortet
 replied-lead = { $name } schreibt:
 still-open = Ihre Einladung ist weiterhin offen.
 see-invitation = Ihre Einladung ansehen
+stop-replies = Keine E-Mails mit Antworten mehr

@@ -63,8 +63,10 @@ connections-shared =
        *[other] You have { $count } of them in common.
     }
 because-inviting = You are receiving this email because you invited this member.
+stop-acceptances = Stop emails about accepted invitations
 
 replied = { $name } replied to your invitation
 replied-lead = { $name } wrote:
 still-open = Your invitation is still open.
 see-invitation = View your invitation
+stop-replies = Stop emails with replies

@@ -60,8 +60,10 @@ connections-shared =
        *[other] Tienen { $count } contactos en común.
     }
 because-inviting = Recibe este correo porque usted invitó a este miembro.
+stop-acceptances = No recibir más correos de invitaciones aceptadas
 
 replied = { $name } ha respondido a su invitación
 replied-lead = { $name } escribe:
 still-open = Su invitación sigue abierta.
 see-invitation = Ver su invitación
+stop-replies = No recibir más correos con respuestas

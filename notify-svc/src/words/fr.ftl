@@ -61,8 +61,10 @@ connections-shared =
        *[other] Vous avez { $count } contacts en commun.
     }
 because-inviting = Vous recevez cet e-mail parce que vous avez invité ce membre.
+stop-acceptances = Ne plus recevoir d’e-mails sur les invitations acceptées
 
 replied = { $name } a répondu à votre invitation
 replied-lead = { $name } vous écrit :
 still-open = Votre invitation est toujours ouverte.
 see-invitation = Voir votre invitation
+stop-replies = Ne plus recevoir d’e-mails avec des réponses

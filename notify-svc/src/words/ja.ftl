@@ -45,8 +45,10 @@ connections-shared =
        *[other] そのうち{ $count }人が共通のつながりです。
     }
 because-inviting = このメールは、あなたがこの会員の方を招待したためお送りしています。
+stop-acceptances = 招待の承認メールの受信を停止する
 
 replied = { $name }があなたの招待に返信しました
 replied-lead = { $name }からの返信：
 still-open = あなたの招待はまだ有効です。
 see-invitation = 招待を見る
+stop-replies = 返信メールの受信を停止する

@@ -61,8 +61,10 @@ connections-shared =
        *[other] Vocês têm { $count } contatos em comum.
     }
 because-inviting = Você está recebendo este e-mail porque convidou este membro.
+stop-acceptances = Não receber mais e-mails de convites aceitos
 
 replied = { $name } respondeu ao seu convite
 replied-lead = { $name } escreveu:
 still-open = Seu convite continua aberto.
 see-invitation = Ver seu convite
+stop-replies = Não receber mais e-mails com respostas

@@ -156,12 +156,9 @@ fn an_email_is_ascii_but_for_an_address_that_is_not() {
 }
 
 #[test]
-fn what_asks_the_reader_can_be_stopped_with_one_click_and_answers_are_no_list() {
-    for (content, is_list) in [
-        (initial("Ada", ""), true),
-        (reminder("Ada", ""), true),
-        (reply("Ada", "Hello"), false),
-    ] {
+fn every_kind_can_be_stopped_with_one_click() {
+    for kind in Kind::ALL {
+        let content = samples::sample(kind, "en").content;
         let email = told("Ben", "ben@example.org", content);
         let bytes = compose(&[(&email).into()], &head()).expect("fit");
         let text = String::from_utf8(bytes.clone()).expect("ASCII");
@@ -183,8 +180,8 @@ fn what_asks_the_reader_can_be_stopped_with_one_click_and_answers_are_no_list() 
             locale: "en".to_owned(),
         };
         let url = format!("<{}>", head().links.unsubscribe(&link));
-        assert_eq!(value("List-Unsubscribe"), is_list.then_some(&*url), "{headers}");
-        let post = is_list.then_some("List-Unsubscribe=One-Click");
+        assert_eq!(value("List-Unsubscribe"), Some(&*url), "{headers}");
+        let post = Some("List-Unsubscribe=One-Click");
         assert_eq!(value("List-Unsubscribe-Post"), post, "{headers}");
     }
 }
@@ -206,6 +203,13 @@ fn no_text_of_a_member_adds_a_header() {
         "Eve\rX: y",
         "\"Eve\" <x@evil.example>, z",
         "a\u{85}b",
+        "=?utf-8?q?Pay_at_evil=2Eexample=2Fpay?=",
+        "=?utf-8?q?=E2=80=AEeve?=",
+        "Jürgen  Müller",
+        "J\u{fc} \u{fc} x \u{fc}",
+        "Dr.No",
+        ".",
+        "a\\b\"c",
         "=?utf-8?q?x?=",
     ] {
         for content in [initial(name, name), reminder(name, name), reply(name, name)] {
@@ -233,8 +237,16 @@ fn check_headers(name: &str, email: &Claimed) {
         expected.collect::<Vec<_>>(),
         "{name:?}"
     );
-    let to = parsed.to().and_then(|to| to.first()).and_then(|to| to.address());
-    assert_eq!(to, Some("bob@example.org"), "{name:?}");
+    let to = parsed.to().and_then(|to| to.first()).expect("there is one");
+    assert_eq!(to.address(), Some("bob@example.org"), "{name:?}");
+    assert_eq!(to.name(), Some(name), "{name:?}");
+    let letter = email.letter.as_ref().expect("there is one");
+    let footer = Footer {
+        settings_url: "",
+        unsubscribe_url: "",
+    };
+    let texts = templates::render(&[letter], footer).expect("fit");
+    assert_eq!(parsed.subject(), Some(&*texts.subject), "{name:?}");
     assert_eq!(parsed.to().map(|to| to.iter().count()), Some(1), "{name:?}");
 }
 
