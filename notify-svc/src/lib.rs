@@ -76,7 +76,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     let max_duration = Duration::from_millis(config.listen.max_call_ms);
     let database = pool(&config, config.database.database_connections, None);
     let web = Web {
-        database: database.clone(),
+        database: database.for_pages(),
         clock: clock.clone(),
         links: head.links.clone(),
         patience: max_duration,
@@ -127,7 +127,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         max_duration,
     });
 
-    let workers_database = pool(&config, WORKER_CONNECTIONS, None);
+    let workers_database = pool(&config, WORKER_CONNECTIONS, Some(store::IMPATIENT));
     let chores = Chores {
         bounces: bounces.map(|folder| Bounces {
             database: workers_database.clone(),

@@ -53,6 +53,9 @@ pub(crate) const SETTINGS: [(&str, &str); 6] = [
 /// The `SET` of connections whose commits do not wait for the disk.
 pub(crate) const UNHURRIED: (&str, &str) = ("synchronous_commit", "off");
 
+/// The `SET` of connections that do not wait long for a row that somebody keeps locked: leases run meanwhile.
+pub(crate) const IMPATIENT: (&str, &str) = ("lock_timeout", "3000");
+
 /// The migrations of this service's database.
 pub(crate) fn migrations() -> EmbeddedMigrations {
     MIGRATIONS

@@ -365,7 +365,7 @@ async fn an_open_transaction_elsewhere_does_not_make_the_hot_table_grow() {
     const MIB: i64 = 1_024 * 1_024;
     let sink = SmtpSink::start().await;
     for _ in 0..REFUSALS {
-        sink.script(At::Mail, Fault::Reply("451 4.3.0 later"));
+        sink.script(At::Rcpt, Fault::Reply("451 4.3.0 later"));
     }
     let post = Post::start("bloat", |launch, _| {
         let at_once = ["0"; 20].join(",");

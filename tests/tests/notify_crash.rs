@@ -184,6 +184,35 @@ async fn a_row_that_somebody_keeps_locked_costs_no_other_email_its_lease() {
     assert_eq!(sink.received().len(), 2);
 }
 
+/// Nor may a lock on one email that was sent hold up the ends of the others.
+#[tokio::test]
+async fn a_row_that_somebody_keeps_locked_keeps_no_other_end_from_being_written() {
+    let sink = SmtpSink::start().await;
+    let post = Post::start("locked_end", |launch, _| launch.flag("--smtp-url", sink.url())).await;
+    let emails: Vec<_> = std::iter::repeat_with(initial).take(12).collect();
+    for email in &emails {
+        sink.script(At::Body, Fault::Wait);
+        post.queue(email).await.expect("applied");
+    }
+    sink.until(|sink| sink.waiting() == 12).await;
+    let (locked, others) = emails.split_first().expect("there are some");
+    let locked_id = post.queue(locked).await.expect("it is there").email_id;
+    let mut locking = post.database.connect();
+    let lock = format!("BEGIN; SELECT FROM email WHERE id = '{locked_id}' FOR UPDATE");
+    locking.batch_execute(&lock).expect("locked");
+    sink.let_go();
+    for email in others {
+        post.until(email, EmailState::Sent).await;
+    }
+    assert_eq!(
+        post.queue(locked).await.expect("it is there").state(),
+        EmailState::Open
+    );
+    locking.batch_execute("COMMIT").expect("let go");
+    post.until(locked, EmailState::Sent).await;
+    assert_eq!(sink.received().len(), 12);
+}
+
 #[derive(QueryableByName)]
 struct Count {
     #[diesel(sql_type = BigInt)]

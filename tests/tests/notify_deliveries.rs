@@ -414,6 +414,8 @@ async fn every_act_in_every_state_is_answered_as_the_table_says() {
                     (Code::FailedPrecondition, (*why).to_owned()),
                     "{cell}"
                 );
+                let waiting_helps = status.get_error_details().retry_info().is_some();
+                assert_eq!(waiting_helps, *why == "EMAIL_IN_FLIGHT", "{cell}");
             }
             _ => panic!("{cell}: {answer:?}, not {expected:?}"),
         }

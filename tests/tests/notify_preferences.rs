@@ -520,6 +520,30 @@ async fn one_call_erases_a_long_history() {
 }
 
 #[tokio::test]
+async fn one_call_takes_a_name_from_many_emails_though_one_is_being_handed_over() {
+    const EMAILS: usize = 600;
+    let sink = SmtpSink::start().await;
+    sink.script(At::Body, Fault::Wait);
+    let post = Post::start("unname_many", |launch, _| {
+        launch
+            .flag("--smtp-url", sink.url())
+            .flag("--smtp-connections", "1")
+    })
+    .await;
+    let choices = Choices::at(post.service.grpc());
+    let member = id();
+    post.queue(&naming(&member, "erased")).await.expect("queued");
+    sink.until(|sink| sink.waiting() == 1).await;
+    let emails: Vec<QueueEmail> = (0..EMAILS).map(|_| naming(&member, "erased")).collect();
+    for some in emails.chunks(300) {
+        let commands = some.iter().cloned().map(Command::Queue).collect();
+        post.apply(commands).await.expect("queued");
+    }
+    let erased = choices.erase(erase_now(&member)).await.expect("erased");
+    assert_eq!((erased.cancelled_count, erased.in_flight_count), (0, 1));
+}
+
+#[tokio::test]
 async fn what_comes_after_the_erasing_is_a_new_life_s() {
     let (post, choices) = waiting("erase_until").await;
     let member = id();

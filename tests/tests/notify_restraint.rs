@@ -129,6 +129,29 @@ async fn three_reminders_that_wait_become_one_email() {
 }
 
 #[tokio::test]
+async fn a_new_reminder_costs_those_that_wait_for_their_next_try_none() {
+    let sink = SmtpSink::start().await;
+    sink.always(At::Rcpt, Fault::Reply("451 4.3.0 later"));
+    let post = Post::start("retried_digest", |launch, _| {
+        launch
+            .flag("--smtp-url", sink.url())
+            .flag("--retry-delays", "3600,3600")
+    })
+    .await;
+    let reader = id();
+    let reminders: Vec<QueueEmail> = (0..3).map(|_| to(&reader, reminder())).collect();
+    post.apply(queue(&reminders)).await.expect("applied");
+    until_due(&post, "failures = 1 AND lease_until IS NULL", 3).await;
+    post.queue(&to(&reader, reminder())).await.expect("applied");
+    until_due(&post, "failures = 1 AND lease_until IS NULL", 4).await;
+    assert_eq!(
+        sink.verbs().iter().filter(|verb| *verb == "RCPT").count(),
+        2,
+        "together, then the new one"
+    );
+}
+
+#[tokio::test]
 async fn the_third_reminder_of_a_week_waits_for_its_end_and_for_the_others() {
     let sink = SmtpSink::start().await;
     let post = Post::start("week", |launch, _| quick(launch, &sink)).await;
@@ -158,6 +181,52 @@ async fn the_third_reminder_of_a_week_waits_for_its_end_and_for_the_others() {
         post.until(reminder, EmailState::Sent).await;
     }
     assert_eq!(sink.received().len(), 3);
+}
+
+#[tokio::test]
+async fn a_reminder_in_its_body_counts_once() {
+    let sink = SmtpSink::start().await;
+    let post = Post::start("in_body", |launch, _| quick(launch, &sink)).await;
+    let reader = id();
+    let [first, second] = [to(&reader, reminder()), to(&reader, reminder())];
+    sink.script(At::Body, Fault::Wait);
+    post.queue(&first).await.expect("applied");
+    sink.until(|sink| sink.waiting() == 1).await;
+    post.queue(&second).await.expect("applied");
+    post.until(&second, EmailState::Sent).await;
+    assert_eq!(sink.waiting(), 1);
+    sink.let_go();
+    post.until(&first, EmailState::Sent).await;
+}
+
+#[tokio::test]
+async fn what_a_server_did_not_take_is_no_reminder_that_its_reader_got() {
+    let sink = SmtpSink::start().await;
+    let post = Post::start("not_taken", |launch, _| {
+        launch
+            .flag("--smtp-url", sink.url())
+            .flag("--retry-delays", "0,0,0")
+    })
+    .await;
+    for together in [1, 3] {
+        let reader = id();
+        let reminders: Vec<QueueEmail> = (0..together).map(|_| to(&reader, reminder())).collect();
+        for _ in 0..3 {
+            sink.script(At::Body, Fault::Reply("451 4.7.1 greylisted"));
+        }
+        post.apply(queue(&reminders)).await.expect("applied");
+        for one in &reminders {
+            post.until(one, EmailState::Sent).await;
+        }
+        assert_eq!(sink.unmet(), 0);
+        let got: Count = sql_query(
+            "SELECT cardinality(reminded_at)::bigint AS count FROM reader WHERE member_id = $1::uuid",
+        )
+        .bind::<diesel::sql_types::Text, _>(&reader)
+        .get_result(&mut post.database.connect())
+        .expect("counted");
+        assert_eq!(got.count, together);
+    }
 }
 
 /// Whoever sends them, and however they meet: within a week a reader gets two reminders, or one email with all of them.

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// Longest time that a live worker needs to reach a database that is back: a connect that hangs, and the pause after it.
 const RECONNECT: Duration = Duration::from_secs(6);
 
@@ -29,17 +31,24 @@ pub(crate) struct Contact(Option<Unbroken>);
 struct Unbroken {
     since: Duration,
     last: Duration,
+    /// The database's clock at the last answer. Leases end by it.
+    clock: Timestamp,
 }
 
 impl Contact {
-    /// The database answered, so long after the worker's start. After a silence of half a lease it, or this process, was
-    /// away.
-    pub(crate) fn answered(&mut self, now: Duration, lease: Duration) {
+    /// The database answered, so long after the worker's start, when its clock showed `clock`. After a silence of half a
+    /// lease it, or this process, was away; where its clock went as much further than ours, leases ran out that nobody had
+    /// time to keep.
+    pub(crate) fn answered(&mut self, now: Duration, clock: Timestamp, lease: Duration) {
         let since = match self.0 {
-            Some(contact) if now.saturating_sub(contact.last) <= lease / 2 => contact.since,
+            Some(contact) if contact.is_unbroken(now, clock, lease / 2) => contact.since,
             Some(_) | None => now,
         };
-        self.0 = Some(Unbroken { since, last: now });
+        self.0 = Some(Unbroken {
+            since,
+            last: now,
+            clock,
+        });
     }
 
     /// The database did not answer, or not with what it was asked for.
@@ -54,6 +63,13 @@ impl Contact {
     }
 }
 
+impl Unbroken {
+    fn is_unbroken(self, now: Duration, clock: Timestamp, most: Duration) -> bool {
+        let silence = now.saturating_sub(self.last);
+        silence <= most && clock <= shell::clock::after(self.clock, silence + most)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,10 +78,19 @@ mod tests {
 
     /// Whether leases may be taken away after these answers, in milliseconds from the start; None is a failure.
     fn check(answers: impl IntoIterator<Item = Option<u64>>) -> bool {
+        check_with(answers, |_| Duration::ZERO)
+    }
+
+    /// The same with a database whose clock is `ahead` of ours at these times.
+    fn check_with(answers: impl IntoIterator<Item = Option<u64>>, ahead: impl Fn(u64) -> Duration) -> bool {
         let mut contact = Contact::default();
         for answer in answers {
             match answer {
-                Some(at) => contact.answered(Duration::from_millis(at), LEASE),
+                Some(at) => {
+                    let clock = Timestamp::from_second(1_800_000_000).expect("in range");
+                    let passed = Duration::from_millis(at);
+                    contact.answered(passed, shell::clock::after(clock, passed + ahead(at)), LEASE);
+                }
                 None => contact.lost(),
             }
         }
@@ -88,6 +113,16 @@ mod tests {
         assert!(!check(each_second(0, 9).chain([None])));
         assert!(!check(each_second(0, 9).chain([None]).chain(each_second(10, 13))));
         assert!(check(each_second(0, 9).chain([None]).chain(each_second(10, 14))));
+    }
+
+    #[test]
+    fn a_step_of_the_databases_clock_starts_the_time_anew() {
+        let step = |at| Duration::from_secs(if at < 10_000 { 0 } else { 60 });
+        assert!(!check_with(each_second(0, 13), step));
+        assert!(check_with(each_second(0, 14), step));
+        assert!(check_with(each_second(0, 14), |_| Duration::from_secs(60)));
+        // A clock that goes a little faster is none that steps.
+        assert!(check_with(each_second(0, 9), |at| Duration::from_millis(at / 5)));
     }
 
     #[test]

@@ -1,10 +1,15 @@
 //! Every gRPC code that a refusal becomes.
 
+use std::time::Duration;
+
 use shell::errors;
 use tonic::{Code, Status};
 
 use super::DOMAIN;
 use crate::domain::{command::Refusal, operate};
+
+/// By then most bodies have their answer.
+const BODY: Duration = Duration::from_secs(5);
 
 pub(super) fn refused(refusal: Refusal) -> Status {
     let (code, reason) = match refusal {
@@ -25,7 +30,10 @@ pub(super) fn not_done(refusal: operate::Refusal) -> Status {
         Why::Uncertain => (Code::FailedPrecondition, "EMAIL_UNCERTAIN"),
         Why::NotRetryable => (Code::FailedPrecondition, "EMAIL_NOT_RETRYABLE"),
         Why::Erased => (Code::FailedPrecondition, "EMAIL_ERASED"),
-        Why::InFlight => (Code::FailedPrecondition, "EMAIL_IN_FLIGHT"),
+        Why::InFlight => {
+            let (code, reason) = (Code::FailedPrecondition, "EMAIL_IN_FLIGHT");
+            return errors::refusal_for_now(code, DOMAIN, reason, &refusal.to_string(), BODY);
+        }
         Why::Closed => (Code::FailedPrecondition, "EMAIL_CLOSED"),
         Why::NotUncertain => (Code::FailedPrecondition, "EMAIL_NOT_UNCERTAIN"),
     };

@@ -60,16 +60,17 @@ statement! {
 }
 
 statement! {
-    /// Reminders of one reader, whether due or put off.
+    /// Reminders of one reader, whether due or put off; what failed waits for its own next try.
     struct TakeReminders {
         member_id: Uuid as SqlUuid,
+        now: jiff_diesel::Timestamp as Timestamptz,
         places: i64 as BigInt,
         worker: Uuid as SqlUuid,
         lease_ms: i64 as BigInt,
     } -> (SqlUuid, Integer) =
     "WITH ready AS MATERIALIZED (SELECT email_id FROM due WHERE lease_until IS NULL AND kind = 2 AND member_id = "
-    member_id
-    " ORDER BY email_id LIMIT " places " FOR UPDATE SKIP LOCKED) \
+    member_id " AND (failures + faults = 0 OR run_at <= " now ") \
+     ORDER BY email_id LIMIT " places " FOR UPDATE SKIP LOCKED) \
      UPDATE due SET phase = 1, lease_epoch = lease_epoch + 1, leased_by = " worker ", \
      lease_until = statement_timestamp() + " lease_ms " * interval '1 millisecond' \
      FROM ready WHERE due.email_id = ready.email_id RETURNING due.email_id, due.lease_epoch"
@@ -99,7 +100,8 @@ statement! {
          AND (due.kind <> 2 OR 1 <> ALL(reader.off)), \
        EXISTS (SELECT FROM suppression WHERE suppression.address_hash = email.address_hash), \
        CASE WHEN due.kind = 2 THEN \
-         (SELECT count(*) FROM due AS other WHERE other.kind = 2 AND other.member_id = due.member_id) ELSE 0 END, \
+         (SELECT count(*) FROM due AS other WHERE other.kind = 2 AND other.member_id = due.member_id AND other.phase < 2) \
+         ELSE 0 END, \
        coalesce(reader.sent_at, '{}'), coalesce(reader.reminded_at, '{}'), \
        email.member_id, email.event_time, email.created_at, email.message_id, email.letter::text \
      FROM unnest(" ids ", " epochs ") AS held (email_id, epoch) JOIN due USING (email_id) \
@@ -125,16 +127,18 @@ pub(crate) fn claim(
     read(connection, taken)
 }
 
-/// Claims up to `places` reminders of one reader that nobody holds.
+/// Claims up to `places` reminders of one reader that nobody holds, but for those that wait after an attempt.
 pub(crate) fn claim_reminders(
     connection: &mut PgConnection,
     member_id: Uuid,
     places: usize,
     worker: Uuid,
+    now: Timestamp,
     lease: Duration,
 ) -> QueryResult<Vec<Claimed>> {
     let taken = TakeReminders {
         member_id,
+        now: now.to_diesel(),
         places: i64::try_from(places).unwrap_or(i64::MAX),
         worker,
         lease_ms: milliseconds(lease),

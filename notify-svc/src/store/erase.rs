@@ -63,6 +63,7 @@ statement! {
     "WITH asked AS (SELECT " member_id " AS member_id, " until " AS until), \
      naming AS MATERIALIZED (SELECT id FROM asked, email WHERE email.named_ids <> '{}' \
        AND email.named_ids @> ARRAY[asked.member_id] AND email.letter IS NOT NULL AND email.event_time <= asked.until \
+       AND NOT EXISTS (SELECT FROM due WHERE due.email_id = email.id AND (due.phase = 2 OR due.doubted)) \
        ORDER BY id LIMIT " limit "), \
      waiting AS MATERIALIZED (SELECT due.email_id FROM due JOIN naming ON naming.id = due.email_id \
        WHERE due.phase < 2 AND NOT due.doubted ORDER BY due.email_id FOR UPDATE OF due), \

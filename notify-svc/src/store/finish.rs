@@ -41,6 +41,8 @@ statement! {
     /// stalled past its lease writes nothing, whether or not somebody else works on the email already. And the worker: a
     /// claim that Postgres forgot in a crash may be made again by another one, with the same epoch.
     /// `unsent` only lists what `email` says, so a row that is there already does not stop the others.
+    /// A reminder that waits again, or is dead (5), was refused for certain, or its body never began: it is none of those that
+    /// its reader got this week, as the mark had counted it. Locks are taken as by the mark.
     struct Write {
         ids: Vec<Uuid> as Array<SqlUuid>,
         epochs: Vec<i32> as Array<Integer>,
@@ -61,13 +63,19 @@ statement! {
     faults "[n::int] AS faults, " doubted "[n::int] AS doubted, " steps "[n::int] AS step, "
     codes "[n::int] AS code FROM unnest(" ids ", " replies ", " relays ") WITH ORDINALITY AS f (email_id, reply, relay, n)), \
      clock AS (SELECT " now " AS now), \
-     mine AS MATERIALIZED (SELECT told.*, due.kind FROM told JOIN due USING (email_id) \
+     mine AS MATERIALIZED (SELECT told.*, due.kind, due.member_id, due.phase FROM told JOIN due USING (email_id) \
        WHERE due.lease_epoch = told.epoch AND due.leased_by = told.worker \
        ORDER BY due.email_id FOR UPDATE OF due), \
      gone AS (DELETE FROM due USING mine WHERE due.email_id = mine.email_id AND mine.state IS NOT NULL), \
      waiting AS (UPDATE due SET phase = 0, leased_by = NULL, lease_until = NULL, run_at = mine.run_at, \
        failures = mine.failures, faults = mine.faults, doubted = mine.doubted \
        FROM mine WHERE due.email_id = mine.email_id AND mine.state IS NULL), \
+     spared AS MATERIALIZED (SELECT member_id, count(*)::int AS n FROM mine \
+       WHERE kind = 2 AND phase = 2 AND coalesce(state, 5) = 5 GROUP BY member_id), \
+     known AS MATERIALIZED (SELECT reader.member_id, reader.reminded_at, spared.n FROM spared JOIN reader USING (member_id) \
+       ORDER BY member_id FOR UPDATE OF reader), \
+     untold AS (UPDATE reader SET reminded_at = known.reminded_at[:cardinality(known.reminded_at) - known.n] \
+       FROM known WHERE reader.member_id = known.member_id), \
      closed AS (UPDATE email SET state = mine.state, final_at = now, claims = mine.epoch \
        FROM mine, clock WHERE email.id = mine.email_id AND mine.state IS NOT NULL), \
      listed AS (INSERT INTO unsent (state, email_id, kind) SELECT state, email_id, kind FROM mine WHERE state > 2 \

@@ -49,19 +49,20 @@ impl<I: Send + 'static, O: Send + 'static> Batch<I, O> {
         answer.await.ok()
     }
 
-    /// Writes all `items`, together as far as they fit.
-    pub(super) async fn submit_all(&self, items: Vec<I>) {
-        let mut answers = Vec::with_capacity(items.len());
+    /// Writes all `items`, together as far as they fit. Answers one for each, in order; none when the writer is gone.
+    pub(super) async fn submit_all(&self, items: Vec<I>) -> Vec<Option<O>> {
+        let mut asked = Vec::with_capacity(items.len());
         for item in items {
             let (asker, answer) = oneshot::channel();
-            if self.0.send((item, asker)).await.is_err() {
-                return;
-            }
-            answers.push(answer);
+            asked.push(self.0.send((item, asker)).await.ok().map(|()| answer));
         }
-        for answer in answers {
-            // Nobody answers where the writer is gone.
-            drop(answer.await);
+        let mut answers = Vec::with_capacity(asked.len());
+        for answer in asked {
+            answers.push(match answer {
+                Some(answer) => answer.await.ok(),
+                None => None,
+            });
         }
+        answers
     }
 }

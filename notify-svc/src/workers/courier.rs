@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use shell::{
     clock::Clock,
-    postgres::{Database, DatabaseError, is_for_now},
+    postgres::{Database, DatabaseError, is_for_now, is_held_up},
 };
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -31,6 +31,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Pause before a finish is written again after the database failed.
 const FINISH_PAUSE: Duration = Duration::from_millis(200);
+/// Pause before a finish is written again whose row somebody keeps locked: each try holds up others for a while.
+const HELD_UP_PAUSE: Duration = Duration::from_secs(5);
 /// How often the database may refuse a finish for what it says; a deadlock is over after one.
 const FINISH_REFUSALS: u32 = 3;
 
@@ -54,7 +56,7 @@ pub(crate) struct Courier {
     pub(super) worker: Uuid,
     /// Answers the emails of a message that may go out.
     pub(super) mark: Batch<Unit, Vec<Held>>,
-    pub(super) finish: Batch<Finish, ()>,
+    finish: Batch<Finish, Written>,
     held: Mutex<HashSet<Held>>,
     /// Messages that may be handed over now.
     pub(super) places: Semaphore,
@@ -90,10 +92,25 @@ impl Courier {
         let work = move |connection: &mut _| store::extend(connection, &held, worker, lease);
         let kept = self.duty.database.run(deadline(), work).await;
         match &kept {
-            Ok(_) => self.contact().answered(self.started.elapsed(), self.duty.lease),
+            Ok(clock) => self
+                .contact()
+                .answered(self.started.elapsed(), *clock, self.duty.lease),
             Err(_) => self.contact().lost(),
         }
         kept
+    }
+
+    /// Writes down what became of claims. One that a locked row holds up waits for its next turn, and keeps its claim.
+    pub(super) async fn finish(&self, mut finished: Vec<Finish>) {
+        loop {
+            let written = self.finish.submit_all(finished.clone()).await;
+            let mut written = written.into_iter();
+            finished.retain(|_| written.next() == Some(Some(Written::HeldUp)));
+            if finished.is_empty() {
+                return;
+            }
+            tokio::time::sleep(HELD_UP_PAUSE).await;
+        }
     }
 
     pub(super) fn contact(&self) -> MutexGuard<'_, Contact> {
@@ -185,18 +202,40 @@ fn rounds(units: &[Unit]) -> Vec<Vec<Unit>> {
     rounds
 }
 
-/// What was sent must be known, so this is tried until the database answers, and as long as it takes no writes. Where it refuses the batch, each item is
-/// written alone, so that one cannot hold up the others; one that is refused alone is left to its lease.
-async fn finish(database: Database, now: Timestamp, finished: Vec<Finish>) -> Vec<()> {
+/// What became of one item of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// It is written, or never will be by this claim.
+    Done,
+    /// A row is locked.
+    HeldUp,
+}
+
+/// Why nothing of a batch is written.
+enum Unwritten {
+    HeldUp,
+    Refused,
+}
+
+/// What was sent must be known, so this is tried until the database answers, and as long as it takes no writes. Where it
+/// refuses the batch, or a locked row holds it up, each item is written alone, so that one does not keep the others from it;
+/// one that is refused alone is left to its lease.
+async fn finish(database: Database, now: Timestamp, finished: Vec<Finish>) -> Vec<Written> {
+    let mut held_up = HashSet::new();
     let mut written = HashSet::new();
-    if let Some(all) = write(&database, now, finished.clone()).await {
-        written = all;
-    } else {
-        for one in &finished {
-            written.extend(write(&database, now, vec![one.clone()]).await.unwrap_or_default());
+    match write(&database, now, finished.clone()).await {
+        Ok(all) => written = all,
+        Err(_) => {
+            for one in &finished {
+                match write(&database, now, vec![one.clone()]).await {
+                    Ok(one) => written.extend(one),
+                    Err(Unwritten::Refused) => {}
+                    Err(Unwritten::HeldUp) => drop(held_up.insert(one.held)),
+                }
+            }
         }
     }
-    for finish in &finished {
+    for finish in finished.iter().filter(|finish| !held_up.contains(&finish.held)) {
         if !written.contains(&finish.held) && finish.ending.is_none() {
             tracing::debug!(email_id = %finish.held.email_id, "the claim was taken away, and nothing was tried");
         } else if !written.contains(&finish.held) {
@@ -213,11 +252,22 @@ async fn finish(database: Database, now: Timestamp, finished: Vec<Finish>) -> Ve
             );
         }
     }
-    vec![(); finished.len()]
+    let became = |finish: &Finish| {
+        if held_up.contains(&finish.held) {
+            Written::HeldUp
+        } else {
+            Written::Done
+        }
+    };
+    finished.iter().map(became).collect()
 }
 
-/// Which of the claims were still held when this was written. None when the database refuses it again and again.
-async fn write(database: &Database, now: Timestamp, finished: Vec<Finish>) -> Option<HashSet<Held>> {
+/// Which of the claims were still held when this was written.
+async fn write(
+    database: &Database,
+    now: Timestamp,
+    finished: Vec<Finish>,
+) -> Result<HashSet<Held>, Unwritten> {
     let mut refusals = 0;
     while refusals < FINISH_REFUSALS {
         let asked = finished.clone();
@@ -227,7 +277,11 @@ async fn write(database: &Database, now: Timestamp, finished: Vec<Finish>) -> Op
             Ok(written)
         };
         match database.run(deadline(), work).await {
-            Ok(written) => return Some(written),
+            Ok(written) => return Ok(written),
+            Err(DatabaseError::Statement(error)) if is_held_up(&error) => {
+                tracing::warn!(%error, "a locked row holds up what became of emails; will try again");
+                return Err(Unwritten::HeldUp);
+            }
             Err(error) => {
                 refusals +=
                     u32::from(matches!(&error, DatabaseError::Statement(error) if !is_for_now(error)));
@@ -236,7 +290,7 @@ async fn write(database: &Database, now: Timestamp, finished: Vec<Finish>) -> Op
         }
         tokio::time::sleep(FINISH_PAUSE).await;
     }
-    None
+    Err(Unwritten::Refused)
 }
 
 /// Right after the commit: whoever asked may have stopped waiting, and finds the claims gone when it asks again.

@@ -96,9 +96,9 @@ async fn claim(courier: &Courier, places: usize) -> Result<Vec<Claimed>, Databas
 }
 
 async fn gather(courier: &Courier, member_id: Uuid) -> Result<Vec<Claimed>, DatabaseError> {
-    let (worker, lease) = (courier.worker, courier.duty.lease);
+    let (worker, now, lease) = (courier.worker, courier.duty.clock.now(), courier.duty.lease);
     let work =
-        move |connection: &mut _| store::claim_reminders(connection, member_id, GATHERED, worker, lease);
+        move |connection: &mut _| store::claim_reminders(connection, member_id, GATHERED, worker, now, lease);
     let claimed = courier.duty.database.run(deadline(), work).await?;
     Ok(courier.unheld(claimed))
 }

@@ -40,7 +40,7 @@ pub(super) async fn judged(courier: &Courier, emails: Vec<Claimed>) -> Vec<(Clai
         };
         others.push(untried(courier, &email, to));
     }
-    courier.finish.submit_all(others).await;
+    courier.finish(others).await;
     sendable
 }
 
@@ -137,19 +137,21 @@ async fn again(courier: &Courier, emails: &[Claimed], pause: Duration) {
         let progress = email.case.progress;
         untried(courier, email, Move::Wait { run_at, progress })
     };
-    courier.finish.submit_all(emails.iter().map(wait).collect()).await;
+    courier.finish(emails.iter().map(wait).collect()).await;
 }
 
 /// Writes down what this end of an attempt means for each email of the message. It was offered to the newest one's
 /// address: what it tells of a mailbox holds for that one only.
 async fn end(courier: &Courier, emails: &[Claimed], ending: &Ending) {
     let verdict = verdict(ending);
+    let pause = courier.duty.transport.paused_for();
     let offered = emails.last().and_then(address);
     let finish = |email: &Claimed| {
         let to = delivery::after_attempt(
             email.kind(),
             email.case.progress,
             verdict,
+            pause,
             courier.duty.clock.now(),
             &courier.duty.policy,
         );
@@ -169,10 +171,7 @@ async fn end(courier: &Courier, emails: &[Claimed], ending: &Ending) {
             suppress: verdict == Verdict::NoMailbox && address(email) == offered,
         }
     };
-    courier
-        .finish
-        .submit_all(emails.iter().map(finish).collect())
-        .await;
+    courier.finish(emails.iter().map(finish).collect()).await;
 }
 
 fn address(email: &Claimed) -> Option<&str> {
