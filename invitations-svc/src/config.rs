@@ -141,6 +141,12 @@ impl Config {
         if self.public_url.ends_with('/') {
             note(Err("--public-url must not end with a slash".to_owned()));
         }
+        let kept = self.closed_days.map(|days| u32::from(days) * 24);
+        if kept.is_some_and(|hours| hours < u32::from(self.policy.request_hours)) {
+            note(Err(
+                "--closed-days must be as long as --request-hours at least: a repeated request shows its invitation".to_owned(),
+            ));
+        }
         let identities = self.listen.identities(self.grpc_addr);
         let keys = self
             .link_keys

@@ -148,7 +148,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
     };
     let web = Web {
         ledger,
-        database: database.clone(),
+        database: database.for_pages(),
         clock: clock.clone(),
         keys: keys.clone(),
         button: config.accept_button,

@@ -1,14 +1,15 @@
 //! The page behind an accept link. Opening it changes nothing; only its buttons act.
 
 use std::{
+    convert::Infallible,
     sync::LazyLock,
     time::{Duration, Instant},
 };
 
 use axum::{
     Form, Router,
-    extract::{DefaultBodyLimit, Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{DefaultBodyLimit, FromRequestParts, Path, State, rejection::FormRejection},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
@@ -21,13 +22,13 @@ use uuid::Uuid;
 use crate::{
     domain::{
         command::{Act, Answer, Answering, Command, Received as Target, RequestKey},
-        invitation::{Received, ReceivedState},
+        invitation::{Lifecycle, Received, ReceivedState},
         member::Member,
         refusal::Refusal,
     },
     ledger::{Decided, Ledger},
     links::{self, AcceptLink, UrlTemplate},
-    store::{books, members},
+    store::{books, connections, members},
     words::WORDS,
 };
 
@@ -78,6 +79,18 @@ pub fn router(web: Web) -> Router {
         .with_state(web)
 }
 
+/// What stands in a link where its token belongs. What is no text at all is no token of ours.
+struct Token(String);
+
+impl FromRequestParts<Web> for Token {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Infallible> {
+        let token = Path::<String>::from_request_parts(parts, web).await;
+        Ok(Self(token.map_or_else(|_| String::new(), |Path(token)| token)))
+    }
+}
+
 /// A link that somebody opened.
 struct Opened {
     token: String,
@@ -92,14 +105,14 @@ fn browser(headers: &HeaderMap) -> Language {
     Language::accepted(accepted.and_then(|value| value.to_str().ok()).unwrap_or_default())
 }
 
-async fn show(State(web): State<Web>, Path(token): Path<String>, headers: HeaderMap) -> Response {
+async fn show(State(web): State<Web>, Token(token): Token, headers: HeaderMap) -> Response {
     match web.open(token, &headers) {
         Some(opened) => web.invitation(&opened, Said::Nothing).await,
         None => neutral(browser(&headers)),
     }
 }
 
-async fn accept(State(web): State<Web>, Path(token): Path<String>, headers: HeaderMap) -> Response {
+async fn accept(State(web): State<Web>, Token(token): Token, headers: HeaderMap) -> Response {
     let Some(opened) = web.acting(token, &headers) else {
         return neutral(browser(&headers));
     };
@@ -110,7 +123,7 @@ async fn accept(State(web): State<Web>, Path(token): Path<String>, headers: Head
     }
 }
 
-async fn ignore(State(web): State<Web>, Path(token): Path<String>, headers: HeaderMap) -> Response {
+async fn ignore(State(web): State<Web>, Token(token): Token, headers: HeaderMap) -> Response {
     let Some(opened) = web.acting(token, &headers) else {
         return neutral(browser(&headers));
     };
@@ -131,12 +144,15 @@ struct ReplyForm {
 
 async fn reply(
     State(web): State<Web>,
-    Path(token): Path<String>,
+    Token(token): Token,
     headers: HeaderMap,
-    Form(form): Form<ReplyForm>,
+    form: Result<Form<ReplyForm>, FormRejection>,
 ) -> Response {
     let Some(opened) = web.acting(token, &headers) else {
         return neutral(browser(&headers));
+    };
+    let Ok(Form(form)) = form else {
+        return web.invitation(&opened, Said::Wrong(String::new())).await;
     };
     let mut violations = Violations::default();
     let text = violations.text("text", form.text.trim(), web.reply_chars);
@@ -233,6 +249,12 @@ impl Web {
             let Some(received) = books::received(db, link.recipient_id, link.invitation_id)? else {
                 return Ok(None);
             };
+            // Once the two have parted there is nothing to say.
+            let has_ended = received.lifecycle == Lifecycle::Accepted
+                && connections::since(db, link.recipient_id, received.inviter_id)? != received.closed_at;
+            if has_ended {
+                return Ok(None);
+            }
             let members = members::by_ids(db, &[link.recipient_id, received.inviter_id])?;
             let member = |id| members.iter().find(|member| member.member_id == id).cloned();
             Ok(member(link.recipient_id)

@@ -172,6 +172,13 @@ impl Local {
     }
 }
 
+impl Local {
+    /// Tells the service to stop, and does not wait for that.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
 impl Drop for Local {
     fn drop(&mut self) {
         self.stop.cancel();

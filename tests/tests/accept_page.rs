@@ -174,6 +174,22 @@ async fn its_other_buttons_ignore_and_reply_and_leave_it_to_be_accepted() {
     let accepted = press(&system, &invited.link, "Accept", &[]).await;
     assert!(accepted.body.contains("You are connected"), "{}", accepted.body);
     assert_eq!(state().await, ReceivedState::Accepted);
+    let again = http::get(&invited.link).await.expect("served");
+    assert_eq!(
+        (again.status, again.body.contains("You are connected")),
+        (200, true)
+    );
+
+    // Once they have parted the link says nothing of a connection.
+    let parted = clients.disconnect(&invited.ada, &invited.ben).await;
+    parted.expect("parted");
+    let link = http::get(&invited.link).await.expect("served");
+    assert_eq!(
+        (link.status, link.body.contains("connected")),
+        (404, false),
+        "{}",
+        link.body
+    );
 }
 
 /// The page at `url` as a browser gets it that asks for `language`.
@@ -267,11 +283,15 @@ async fn every_wrong_link_shows_the_same_page() {
         &token[..20],
         "%00",
         "..%2f",
+        "%ff",
         &"A".repeat(4_000),
     ] {
         for page in [
             http::get(&format!("{base}/{wrong}")).await.expect("it answers"),
             http::post(&format!("{base}/{wrong}/accept"), &[])
+                .await
+                .expect("it answers"),
+            http::post(&format!("{base}/{wrong}/reply"), &[])
                 .await
                 .expect("it answers"),
         ] {

@@ -758,6 +758,23 @@ async fn as_many_invitations_as_may_wait_wait_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_ran_out_makes_room_for_all_that_are_sent_at_once() {
+    let local = Local::start_idle("outstanding_at_once", &["--quota-outstanding", "3"]).await;
+    let clients = local.clients();
+    let people = clients.crowd(6).await;
+    let (ada, others) = (&people[0], &people[1..]);
+    clients.invite(ada, &others[0]).await;
+    local.time.step(180 * DAY);
+    let requests = others[1..].iter().map(|other| send_request(ada, other)).collect();
+    let results = clients.batch(requests).await.expect("answered");
+    let sent = |result: &SendInvitationResult| matches!(result.result, Some(Told::Response(_)));
+    assert_eq!(
+        results.iter().map(sent).collect::<Vec<_>>(),
+        [true, true, true, false]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn at_as_many_connections_as_one_may_have_nobody_is_connected_any_more() {
     let local = Local::start_idle("cap", &["--max-connections", "2"]).await;
     let clients = local.clients();
@@ -1082,6 +1099,40 @@ async fn a_stream_lives_longer_than_a_call_may() {
     }
     drop(sender);
     assert_eq!(answers.message().await.expect("it ends well"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_a_stop_cuts_off_says_so() {
+    let local = Local::start_idle("stream_stop", &[]).await;
+    let clients = local.clients();
+    let (sender, items) = tokio::sync::mpsc::channel::<SendInvitationStreamRequest>(1);
+    let items = futures_util::stream::unfold(items, async |mut items: tokio::sync::mpsc::Receiver<_>| {
+        Some((items.recv().await?, items))
+    });
+    let mut answers = clients.stream(items).await.expect("it opens");
+    local.stop();
+    let end = answers.message().await.expect_err("there may be more to read");
+    assert_eq!(refusal(&end), (Code::Unavailable, "STOPPING".to_owned()));
+    drop(sender);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_stream_keeps_one_of_the_places_for_calls() {
+    let local = Local::start_idle("stream_place", &["--max-in-flight", "1"]).await;
+    let clients = local.clients();
+    let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
+    let (sender, items) = tokio::sync::mpsc::channel::<SendInvitationStreamRequest>(1);
+    let items = futures_util::stream::unfold(items, async |mut items: tokio::sync::mpsc::Receiver<_>| {
+        Some((items.recv().await?, items))
+    });
+    let mut answers = clients.stream(items).await.expect("it opens");
+    let refused = clients.send(&ada, &ben).await.expect_err("there is no place");
+    assert_eq!(refusal(&refused), (Code::Unavailable, "OVERLOADED".to_owned()));
+    drop(sender);
+    assert_eq!(answers.message().await.expect("it ends well"), None);
+    while let Err(status) = clients.send(&ada, &ben).await {
+        assert_eq!(reason(&status), "OVERLOADED");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -172,6 +172,63 @@ async fn an_erased_member_s_replies_and_address_are_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_feed_alone_keeps_no_text() {
+    let post = post("erase_unfed_post").await;
+    let flags = ["--feed", "record", "--notify-url", &notify_url(&post.service)];
+    let local = Local::start("erase_unfed", &flags).await;
+    let clients = local.clients();
+    let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
+    noted(&clients, &ada, &ben).await;
+    // A resend within a day owes no email.
+    noted(&clients, &ada, &ben).await;
+    let waiting = "SELECT count(*) FROM outbox WHERE due_at IS NOT NULL";
+    while local.count(waiting) > 0 {
+        local.time.step(SignedDuration::from_millis(50));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(local.count("SELECT count(*) FROM outbox WHERE unfed"), 2);
+    assert_eq!(local.count("SELECT count(*) FROM outbox WHERE text <> ''"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_member_who_cannot_be_erased_does_not_keep_the_next_from_it() {
+    let post = post("erase_stuck_post").await;
+    let local = Local::start("erase_stuck", &["--notify-url", &notify_url(&post.service)]).await;
+    let clients = local.clients();
+    let [ada, ben, cleo] = clients.new_members(["Ada", "Ben", "Cleo"]).await;
+    noted(&clients, &ada, &cleo).await;
+    noted(&clients, &ben, &cleo).await;
+    local.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$",
+    );
+    local.execute(&format!(
+        "CREATE TRIGGER refuse BEFORE UPDATE ON sent FOR EACH ROW WHEN (OLD.inviter_id = '{ada}') EXECUTE FUNCTION refuse()"
+    ));
+    // What is asked here is not done at once either.
+    let _ = clients.erase(&ada).await;
+    local.time.step(SignedDuration::from_millis(10));
+    let _ = clients.erase(&ben).await;
+    local.execute("UPDATE erasure SET asked_at = asked_at - interval '1 hour'");
+    let erasing = |member: &str| {
+        local.count(&format!(
+            "SELECT count(*) FROM erasure WHERE member_id = '{member}'"
+        ))
+    };
+    let end = Instant::now() + Duration::from_secs(60);
+    while erasing(&ben) > 0 {
+        assert!(Instant::now() < end, "{}", local.database.dump());
+        local.time.step(SignedDuration::from_millis(50));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(erasing(&ada), 1, "it is not forgotten");
+    local.execute("DROP TRIGGER refuse ON sent");
+    until_erased_while(&local.database, || {
+        local.time.step(SignedDuration::from_millis(50))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_member_who_is_made_known_again_begins_anew_with_their_account() {
     let post = post("erase_again_post").await;
     let local = Local::start("erase_again", &["--notify-url", &notify_url(&post.service)]).await;

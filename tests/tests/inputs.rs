@@ -7,10 +7,10 @@ use proto::invitations::v1::{
     AcceptInvitationRequest, Folder, GetConnectionSummaryRequest, GetMemberRequest,
     GetReceivedInvitationRequest, GetSentInvitationRequest, ListConnectionsRequest,
     ListReceivedInvitationsRequest, ListSentInvitationsRequest, Member, SendInvitationRequest,
-    accept_invitation_request::Target,
+    SendInvitationStreamResponse, accept_invitation_request::Target,
 };
 use tests::{
-    clients::{Act, Invitations, id, member, reason, refusal, send_request},
+    clients::{Act, Invitations, channel, id, member, reason, refusal, send_request},
     local::Local,
 };
 use tonic::{Code, Status};
@@ -648,6 +648,33 @@ async fn noise_is_told_from_a_fault_of_ours() {
     assert_eq!(
         raw(&local, &[], huge).await,
         ("11".to_owned(), "REQUEST_TOO_LARGE".to_owned())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_a_stream_that_is_none_is_told_from_a_fault_of_ours() {
+    let local = Local::start("stream_noise", &[]).await;
+    let mut client = tonic::client::Grpc::new(channel(local.grpc()));
+    client.ready().await.expect("it connects");
+    // Field 2 of both is what an item asks for: here it breaks off.
+    let noise = prost_types::Any {
+        type_url: "1".to_owned(),
+        value: vec![0x0a, 0x7f],
+    };
+    let codec = tonic_prost::ProstCodec::<prost_types::Any, SendInvitationStreamResponse>::default();
+    let path = "/invitations.v1.InvitationService/SendInvitationStream";
+    let answers = client
+        .streaming(
+            tonic::Request::new(futures_util::stream::iter([noise])),
+            path.parse().expect("a path"),
+            codec,
+        )
+        .await
+        .expect("it opens");
+    let end = answers.into_inner().message().await.expect_err("it is no item");
+    assert_eq!(
+        refusal(&end),
+        (Code::InvalidArgument, "MALFORMED_REQUEST".to_owned())
     );
 }
 

@@ -131,13 +131,76 @@ async fn an_acceptance_told_in_one_call_with_its_invitation_says_whom_they_know(
         .accept(&ben, &invitation.invitation_id)
         .await
         .expect("accepted");
+    relay_from_now_on(&mut system).await;
+    assert_one_email(&system, &ada_address).await;
+    let told = system.notify_database.dump();
+    assert!(told.contains(r#"""total_count"":1"#), "{told}");
+}
+
+async fn relay_from_now_on(system: &mut System) {
     let mut launch = system.invitations.launch().clone();
     launch.flags.retain(|flag| flag != "--relay" && flag != "off");
     system.invitations.kill();
     system.invitations = launch.start().await;
-    assert_one_email(&system, &ada_address).await;
-    let told = system.notify_database.dump();
-    assert!(told.contains(r#"""total_count"":1"#), "{told}");
+}
+
+#[tokio::test]
+async fn an_acceptance_of_two_who_have_parted_since_is_told_to_nobody() {
+    let mut system =
+        System::start_with("parted", |launch| launch.flag("--relay", "off"), |launch| launch).await;
+    let clients = system.clients();
+    let [(ada, ada_address), (ben, _)] = two(&clients).await;
+    let [(cleo, cleo_address), (dan, _)] = two(&clients).await;
+    for (inviter, recipient) in [(&ada, &ben), (&cleo, &dan)] {
+        let invitation = clients.invite(inviter, recipient).await.invitation_id;
+        clients.accept(recipient, &invitation).await.expect("accepted");
+    }
+    clients.disconnect(&ben, &ada).await.expect("parted");
+    relay_from_now_on(&mut system).await;
+    assert_one_email(&system, &cleo_address).await;
+    let told = mail::all(&system.mail());
+    assert!(told.iter().all(|email| email.to != ada_address), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_member_who_cannot_be_read_holds_up_no_other() {
+    let mut system = System::start_with(
+        "unreadable",
+        |launch| launch.flag("--relay", "off"),
+        |launch| launch,
+    )
+    .await;
+    let clients = system.clients();
+    let [(ada, _), (bad, bad_address)] = two(&clients).await;
+    clients.invite(&ada, &bad).await;
+    let mut addresses = Vec::new();
+    for _ in 0..20 {
+        let [(one, one_address), (other, other_address)] = two(&clients).await;
+        clients.invite(&ada, &one).await;
+        clients.invite(&ada, &other).await;
+        addresses.extend([one_address, other_address]);
+    }
+    // As a later version may write it.
+    let database = &mut system.invitations_database.connect();
+    for change in [
+        "ALTER TABLE member DROP CONSTRAINT member_invitation_policy_check".to_owned(),
+        format!("UPDATE member SET invitation_policy = 9 WHERE member_id = '{bad}'"),
+    ] {
+        sql_query(change).execute(database).expect("changed");
+    }
+    relay_from_now_on(&mut system).await;
+    for address in &addresses {
+        let found = mail::wait_for(&system.mail(), address, 1, PATIENCE).await;
+        assert!(
+            found.is_some(),
+            "no email to {address}:\n{}",
+            system.invitations.log_tail(20)
+        );
+    }
+    // Nor is it lost.
+    let change = format!("UPDATE member SET invitation_policy = 1 WHERE member_id = '{bad}'");
+    sql_query(change).execute(database).expect("changed");
+    assert_one_email(&system, &bad_address).await;
 }
 
 #[tokio::test]

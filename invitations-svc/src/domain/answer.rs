@@ -42,8 +42,11 @@ pub fn answer(answering: &Answering, facts: &Facts, moment: Moment) -> Decision 
         // Before the etag: it changes when a worker notes the expiry, which makes no difference to anybody.
         (Expired, _) => Decision::refused(Refusal::InvitationExpired),
         _ if has_changed => Decision::refused(Refusal::EtagMismatch),
-        (Accepted, Accept) => in_effect(received),
-        (Accepted, Reply(_) | Ignore | Restore | Decline) => Decision::refused(Refusal::InvitationClosed),
+        // Once the two have parted it connects nobody any more, also when they have connected anew.
+        (Accepted, Accept) if facts.pair.connected_at == received.closed_at => in_effect(received),
+        (Accepted, Accept | Reply(_) | Ignore | Restore | Decline) => {
+            Decision::refused(Refusal::InvitationClosed)
+        }
         (Declined, Accept | Reply(_) | Ignore | Restore) => Decision::refused(Refusal::InvitationDeclined),
         (Inbox | Archived, Accept) => accepted(facts, moment),
         (Inbox | Archived, Reply(text)) => replied(facts, text, moment),

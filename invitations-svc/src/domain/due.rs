@@ -29,6 +29,15 @@ pub struct Facts<'a> {
 
 /// Does what is due at this moment; nothing where something else came first.
 pub fn due(facts: &Facts, moment: Moment) -> Decision {
+    // The settings may plan fewer reminders than when it was sent. How many went is not known, so this holds for what was
+    // not reminded of yet.
+    let most = moment.policy.reminders_after.len();
+    if facts.invitation.received.reminders_left > most {
+        let mut invitation = facts.invitation.clone();
+        invitation.received.reminders_left = most;
+        let invitation = &invitation;
+        return due(&Facts { invitation, ..*facts }, moment);
+    }
     let received = &facts.invitation.received;
     let is_due = received.due_at.is_some_and(|at| at <= moment.now);
     match received.lifecycle {

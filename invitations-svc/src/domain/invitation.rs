@@ -271,6 +271,17 @@ impl Received {
         self
     }
 
+    /// After a resend: what is planned stays as it is, also what a late reminder before it put off. One that was due already
+    /// is dropped, since the resend has an email of its own; as is what passed while there were to be none.
+    pub fn resent(self, before: &Self, now: Timestamp, policy: &Policy) -> Self {
+        let planned = before.due_at.is_some_and(|at| at > now && at < before.expires_at);
+        if planned && before.can_be_reminded() && self.can_be_reminded() {
+            self
+        } else {
+            self.scheduled(now, policy)
+        }
+    }
+
     /// Without any more reminders.
     pub fn without_reminders(mut self) -> Self {
         self.reminders_left = 0;

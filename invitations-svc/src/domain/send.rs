@@ -317,7 +317,7 @@ fn renewed(before: &Received, sent: &Sent, command: &Send, moment: Moment) -> (R
         reminders: command.reminders,
         ..before.clone()
     }
-    .scheduled(moment.now, moment.policy);
+    .resent(before, moment.now, moment.policy);
     (received, emails)
 }
 
@@ -330,7 +330,7 @@ fn prolonged(before: &Received, sent: &Sent, command: &Send, moment: Moment) -> 
         reminders: command.reminders,
         ..before.clone()
     }
-    .scheduled(moment.now, moment.policy)
+    .resent(before, moment.now, moment.policy)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// Times, oldest first, as they were recorded.
+/// Times, oldest first.
 ///
 /// Entries leave by number, not by age, so that a clock that stepped forward and back cannot make room.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -12,7 +12,8 @@ pub struct TimeLog(Vec<Timestamp>);
 
 impl TimeLog {
     /// A log of these times.
-    pub fn new(times: Vec<Timestamp>) -> Self {
+    pub fn new(mut times: Vec<Timestamp>) -> Self {
+        times.sort_unstable();
         Self(times)
     }
 
@@ -27,9 +28,11 @@ impl TimeLog {
         self.0.iter().filter(|at| **at > start).count()
     }
 
-    /// Notes one more, and forgets the oldest beyond `keep`.
+    /// Notes one more, and forgets the oldest beyond `keep`. `now` may lie before the newest: of two processes the one that
+    /// looked at the clock first may be the second to write.
     pub fn record(&mut self, now: Timestamp, keep: usize) {
-        self.0.push(now);
+        let place = self.0.partition_point(|at| *at <= now);
+        self.0.insert(place, now);
         let surplus = self.0.len().saturating_sub(keep);
         self.0.drain(..surplus);
     }
@@ -54,6 +57,20 @@ mod tests {
     fn a_send_in_the_future_counts() {
         let log = TimeLog::new(vec![Timestamp::from_second(1_000).expect("in range")]);
         assert_eq!(log.count(Duration::from_secs(60), Timestamp::UNIX_EPOCH), 1);
+    }
+
+    #[test]
+    fn what_is_recorded_late_pushes_out_nothing_newer() {
+        let at = |second| Timestamp::from_second(second).expect("in range");
+        let mut log = TimeLog::default();
+        for second in [30, 10, 40, 50] {
+            log.record(at(second), 3);
+        }
+        assert_eq!(log.times(), [30, 40, 50].map(at));
+        // As they were stored before they were kept in order.
+        let mut stored = TimeLog::new([30, 10, 40].map(at).to_vec());
+        stored.record(at(50), 3);
+        assert_eq!(stored.times(), [30, 40, 50].map(at));
     }
 
     #[test]

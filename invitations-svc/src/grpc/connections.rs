@@ -66,9 +66,8 @@ impl pb::connection_service_server::ConnectionService for Service {
         let member_id = violations.uuid("member_id", &request.member_id);
         violations.into_result(DOMAIN, ())?;
         let found = self.0.database.run(deadline, move |db| {
-            let connected = connections::since(db, viewer_id, member_id)?.is_some();
             let summary = connections::summaries(db, &[SummaryKey { viewer_id, member_id }])?.pop();
-            Ok(summary.filter(|_| connected))
+            Ok(summary.flatten())
         });
         let summary = found.await.map_err(|error| from_database(DOMAIN, &error))?;
         let summary = summary.ok_or_else(|| errors::refused(Refusal::ConnectionNotFound))?;

@@ -8,6 +8,7 @@ use std::pin::Pin;
 
 use futures_util::Stream;
 use proto::invitations::v1 as pb;
+use shell::gate;
 use tonic::{Request, Response, Status, Streaming};
 
 use self::{acts::Asked, sending::Sending};
@@ -48,7 +49,8 @@ impl pb::invitation_service_server::InvitationService for Service {
         request: Request<Streaming<pb::SendInvitationStreamRequest>>,
     ) -> Result<Response<Self::SendInvitationStreamStream>, Status> {
         let (sending, _) = Sending::of(&self.0, &request);
-        let answers = sending.stream(request.into_inner(), self.0.limits.stream_in_flight);
+        let place = gate::place(&request);
+        let answers = sending.stream(request.into_inner(), self.0.limits.stream_in_flight, place);
         Ok(Response::new(Box::pin(answers)))
     }
 

@@ -159,7 +159,9 @@ impl pb::operator_service_server::OperatorService for Service {
         let request = request.into_inner();
         let mut violations = Violations::default();
         let recipient_id = violations.uuid("recipient_id", &request.recipient_id);
-        if request.recipient_id == request.inviter_id {
+        // What is wrong with it is told below.
+        let inviter_id = Violations::default().uuid("inviter_id", &request.inviter_id);
+        if recipient_id == inviter_id && !recipient_id.is_nil() {
             violations.add("recipient_id", "must be another member than inviter_id");
         }
         let asking = Asking {

@@ -53,6 +53,12 @@ impl<T> Entry<T> {
     }
 }
 
+/// A connection's beginning or end.
+enum Turn {
+    Made(Connected),
+    Ended(Disconnected),
+}
+
 /// The rows of one batch.
 #[derive(Default)]
 pub(super) struct Book {
@@ -66,8 +72,7 @@ pub(super) struct Book {
     forgotten: HashSet<RequestId>,
     upserted: HashMap<Uuid, Member>,
     erased: HashSet<Uuid>,
-    connected: Vec<Connected>,
-    disconnected: Vec<Disconnected>,
+    turns: Vec<Turn>,
     replies: Vec<Reply>,
     events: Vec<Ordered>,
     audits: Vec<AuditEntry>,
@@ -280,8 +285,8 @@ impl Book {
         for row in sent {
             replace(&mut self.sent, row.id, row, 1);
         }
-        self.connected.extend(connected);
-        self.disconnected.extend(disconnected);
+        self.turns.extend(connected.map(Turn::Made));
+        self.turns.extend(disconnected.map(Turn::Ended));
         self.replies.extend(reply);
         self.audits.extend(audit);
         self.events.extend(events.into_iter().map(|event| {
@@ -328,7 +333,7 @@ impl Book {
 
     /// What has to be written, in the order of the keys.
     pub(super) fn into_rows(self) -> Rows {
-        let (connected, disconnected) = unbroken(self.connected, self.disconnected);
+        let (connected, disconnected) = left_of(self.turns);
         let mut accounts: Vec<Account> = changed(self.accounts).map(|entry| entry.row).collect();
         accounts.sort_unstable_by_key(|row| row.member_id);
         let stepped = |entry: Entry<Pair>| Stepped {
@@ -367,28 +372,32 @@ impl Book {
     }
 }
 
-/// Connections that were made and ended in one batch were never there.
-fn unbroken(
-    connected: Vec<Connected>,
-    disconnected: Vec<Disconnected>,
-) -> (Vec<Connected>, Vec<Disconnected>) {
-    if connected.is_empty() || disconnected.is_empty() {
-        return (connected, disconnected);
-    }
-    // Of each pair they alternate. With as many of both, the table stays as it is.
-    let mut made: HashMap<PairKey, Vec<Connected>> = HashMap::new();
-    for one in connected {
-        let key = PairKey::of(one.inviter_id, one.recipient_id);
-        made.entry(key).or_default().push(one);
-    }
-    let mut ended = Vec::new();
-    for one in disconnected {
-        let key = PairKey::of(one.member_id, one.other_id);
-        if made.get_mut(&key).and_then(Vec::pop).is_none() {
-            ended.push(one);
+/// What is left of a batch's turns: those that were made and ended in it were never there. Where one was ended and the two
+/// connected anew, it is both, since the new one has a time of its own.
+fn left_of(turns: Vec<Turn>) -> (Vec<Connected>, Vec<Disconnected>) {
+    // Of each pair they alternate.
+    let mut pairs: HashMap<PairKey, (Option<Connected>, Option<Disconnected>)> = HashMap::new();
+    for turn in turns {
+        match turn {
+            Turn::Made(made) => {
+                let key = PairKey::of(made.inviter_id, made.recipient_id);
+                pairs.entry(key).or_default().0 = Some(made);
+            }
+            Turn::Ended(ended) => {
+                let (made, first) = pairs
+                    .entry(PairKey::of(ended.member_id, ended.other_id))
+                    .or_default();
+                if made.take().is_none() {
+                    *first = Some(ended);
+                }
+            }
         }
     }
-    (made.into_values().flatten().collect(), ended)
+    let (made, ended): (Vec<_>, Vec<_>) = pairs.into_values().unzip();
+    (
+        made.into_iter().flatten().collect(),
+        ended.into_iter().flatten().collect(),
+    )
 }
 
 /// The rows of one table, new ones apart from replaced ones, each in `order`.

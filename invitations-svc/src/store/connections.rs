@@ -20,7 +20,7 @@ use super::{
 pub type Side = (Uuid, Timestamp);
 
 /// A member's connections in short, as a viewer sees them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// How many the member has.
     pub total: i32,
@@ -70,21 +70,21 @@ pub fn since(db: &mut PgConnection, member_id: Uuid, other_id: Uuid) -> QueryRes
     Ok(row.first::<Time>(db).optional()?.map(Time::to_jiff))
 }
 
-/// The summary of each key, in the order of the keys.
-pub fn summaries(db: &mut PgConnection, keys: &[SummaryKey]) -> QueryResult<Vec<Summary>> {
+/// The summary of each key, in the order of the keys; none where the two are not connected.
+pub fn summaries(db: &mut PgConnection, keys: &[SummaryKey]) -> QueryResult<Vec<Option<Summary>>> {
     let statement = Summaries {
         viewers: &keys.iter().map(|key| key.viewer_id).collect(),
         members: &keys.iter().map(|key| key.member_id).collect(),
     };
-    let mut found = vec![Summary::default(); keys.len()];
+    let mut found = vec![None; keys.len()];
     for (ord, total, shared, named) in statement.load::<(i64, i64, i64, Vec<(Uuid, String)>)>(db)? {
         let at = usize::try_from(ord - 1).map_err(|_| impossible("ord"))?;
         let count = |count: i64| i32::try_from(count).map_err(|_| impossible("count"));
-        *found.get_mut(at).ok_or_else(|| impossible("ord"))? = Summary {
+        *found.get_mut(at).ok_or_else(|| impossible("ord"))? = Some(Summary {
             total: count(total)?,
             shared: count(shared)?,
             named,
-        };
+        });
     }
     Ok(found)
 }
@@ -116,7 +116,10 @@ impl QueryFragment<Pg> for Summaries<'_> {
         out.push_bind_param::<Array<SqlUuid>, _>(self.viewers)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<SqlUuid>, _>(self.members)?;
-        out.push_sql(") WITH ORDINALITY AS k(viewer, member, ord)");
+        out.push_sql(
+            ") WITH ORDINALITY AS k(viewer, member, ord) \
+             WHERE (SELECT true FROM connection c WHERE c.member_id = k.viewer AND c.other_id = k.member)",
+        );
         Ok(())
     }
 }

@@ -44,7 +44,8 @@ pub struct FactKey<'a> {
 pub struct Asked {
     /// Invitations whose time came before this are overdue.
     pub now: Timestamp,
-    /// Overdue invitations are counted where as many are pending: they make no difference before.
+    /// Overdue invitations are counted where they can make a difference: where as many are pending, those of all keys of
+    /// the same actor included.
     pub quota_outstanding: usize,
 }
 
@@ -74,6 +75,9 @@ pub fn facts(connection: &mut PgConnection, keys: &[FactKey], asked: Asked) -> Q
     };
     let (received, sent) = keys.iter().map(named).unzip();
     let request = |key: &FactKey| key.request.map(|request| request.request_id);
+    let counted_from = asked
+        .quota_outstanding
+        .saturating_sub(most_of_one_actor(keys) - 1);
     let statement = Statement {
         actors: keys.iter().map(|key| key.actor).collect(),
         others: keys.iter().map(|key| key.other).collect(),
@@ -85,7 +89,7 @@ pub fn facts(connection: &mut PgConnection, keys: &[FactKey], asked: Asked) -> Q
             .map(|key| key.request.map(|request| &*request.client))
             .collect(),
         now: time(asked.now),
-        quota_outstanding: i32::try_from(asked.quota_outstanding).unwrap_or(i32::MAX),
+        counted_from: i32::try_from(counted_from).unwrap_or(i32::MAX),
     };
     let mut found: Vec<Facts> = keys.iter().map(|_| Facts::default()).collect();
     for row in statement.load::<Row>(connection)? {
@@ -107,7 +111,14 @@ struct Statement<'a> {
     request_ids: Vec<Option<Uuid>>,
     clients: Vec<Option<&'a str>>,
     now: Time,
-    quota_outstanding: i32,
+    counted_from: i32,
+}
+
+/// How many of the keys have the same actor, at most; at least 1.
+fn most_of_one_actor(keys: &[FactKey]) -> usize {
+    let mut actors: Vec<Uuid> = keys.iter().map(|key| key.actor).collect();
+    actors.sort_unstable();
+    actors.chunk_by(Uuid::eq).map(<[Uuid]>::len).max().unwrap_or(1)
 }
 
 /// Columns of `account`, as [`AccountRow`] reads them.
@@ -272,7 +283,7 @@ impl QueryFragment<Pg> for Statement<'_> {
              a.strikes, a.ladder_step, a.restriction, a.restricted_until, \
              CASE WHEN a.outstanding >= ",
         );
-        out.push_bind_param::<Integer, _>(&self.quota_outstanding)?;
+        out.push_bind_param::<Integer, _>(&self.counted_from)?;
         out.push_sql(
             " THEN (SELECT count(*) FROM sent o WHERE o.inviter_id = k.actor AND o.lifecycle = 1 AND o.expires_at <= ",
         );

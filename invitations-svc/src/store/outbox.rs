@@ -248,7 +248,8 @@ prepared!(Delete, BigInt);
 
 impl QueryFragment<Pg> for Delete<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("WITH kept AS (UPDATE outbox o SET due_at = NULL FROM ");
+        // The feed tells no texts.
+        out.push_sql("WITH kept AS (UPDATE outbox o SET due_at = NULL, text = '' FROM ");
         self.keys.walk(out.reborrow())?;
         // Not the bare column: the planner would go through all that the feed waits for instead of looking keys up.
         out.push_sql(" AND coalesce(o.unfed, false) RETURNING 1), gone AS (DELETE FROM outbox o USING ");

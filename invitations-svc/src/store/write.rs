@@ -319,7 +319,7 @@ impl<const MORE: bool> QueryFragment<Pg> for Statement<'_, MORE> {
             columns.audits.insert(out.reborrow())?;
         }
         // The counts give the order of execution, and so of locks: accounts, old pairs, new pairs, as the locked redo
-        // takes them.
+        // takes them. Connections go before new ones of the same members come.
         out.push_sql(" SELECT fence((SELECT count(*) FROM a)");
         if MORE {
             out.push_sql(" + (SELECT count(*) FROM pu)");
@@ -331,7 +331,7 @@ impl<const MORE: bool> QueryFragment<Pg> for Statement<'_, MORE> {
         if MORE {
             out.push_sql(
                 " + (SELECT count(*) FROM su) + (SELECT count(*) FROM ru) + (SELECT count(*) FROM qu) \
-                 + (SELECT count(*) FROM c) + (SELECT count(*) FROM cd) + (SELECT count(*) FROM y) \
+                 + (SELECT count(*) FROM cd) + (SELECT count(*) FROM c) + (SELECT count(*) FROM y) \
                  + (SELECT count(*) FROM t)",
             );
         }

@@ -4,11 +4,13 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
 use shell::{
     clock::{Clock, after},
     postgres::{Database, DatabaseError},
 };
 use tokio_util::sync::CancellationToken;
+use tonic::Code;
 use uuid::Uuid;
 
 use super::{
@@ -117,31 +119,60 @@ impl Eraser {
                 break;
             }
             let began = self.clock.now();
-            self.sweep(erasure, within(CALL)).await?;
+            let member_id = erasure.member_id;
+            match self.sweep(erasure, within(CALL)).await {
+                Ok(()) => {}
+                Err(Unfinished::Database(DatabaseError::Unavailable)) => {
+                    return Err(Unfinished::Database(DatabaseError::Unavailable));
+                }
+                // Others do not wait for this one.
+                Err(error) => {
+                    tracing::warn!(%member_id, %error, "rows of an erased member wait; will try again");
+                    continue;
+                }
+            }
             if notify_is_away {
                 continue;
             }
-            // Asked before notify-svc is: what left the outbox before is there already.
-            let read = move |db: &mut _| outbox::is_waiting_for(db, erasure.member_id);
-            let waiting = self.database.run(within(CALL), read).await?;
-            let until = erasure.until(looked_at);
-            let left = match notify.erase_member(erasure.member_id, until).await {
-                Ok(left) => left,
-                Err(status) => {
-                    let (member_id, code) = (erasure.member_id, status.code());
-                    tracing::warn!(%member_id, ?code, "notify-svc has not forgotten a member; will try again");
-                    notify_is_away = is_away(code);
-                    continue;
+            match self.finish(erasure, notify, looked_at, began).await {
+                Ok(Some(code)) => notify_is_away = is_away(code),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(%member_id, %error, "erasing a member is not finished; will try again");
                 }
-            };
-            if !waiting && left == 0 && after(erasure.asked_at, STRAGGLERS) <= began {
-                self.database
-                    .run(within(CALL), move |db| erasure::finish(db, &erasure))
-                    .await?;
-                tracing::info!(member_id = %erasure.member_id, "erased");
             }
         }
         Ok(if notify_is_away { AWAY_POLL } else { POLL })
+    }
+
+    /// Has notify-svc forget a member of whom no row is left here, and notes the end of their erasing if there is nothing
+    /// more to come. Answers what notify-svc failed with.
+    async fn finish(
+        &self,
+        erasure: Erasure,
+        notify: &Notify,
+        looked_at: Timestamp,
+        began: Timestamp,
+    ) -> Result<Option<Code>, DatabaseError> {
+        let member_id = erasure.member_id;
+        // Asked before notify-svc is: what left the outbox before is there already.
+        let read = move |db: &mut _| outbox::is_waiting_for(db, member_id);
+        let waiting = self.database.run(within(CALL), read).await;
+        let left = match notify.erase_member(member_id, erasure.until(looked_at)).await {
+            Ok(left) => left,
+            Err(status) => {
+                let code = status.code();
+                tracing::warn!(%member_id, ?code, "notify-svc has not forgotten a member; will try again");
+                return Ok(Some(code));
+            }
+        };
+        if !waiting? && left == 0 && after(erasure.asked_at, STRAGGLERS) <= began {
+            self.database
+                .run(within(CALL), move |db| erasure::finish(db, &erasure))
+                .await?;
+            tracing::info!(%member_id, "erased");
+        }
+        Ok(None)
     }
 
     async fn sweep(&self, erasure: Erasure, deadline: Instant) -> Result<(), Unfinished> {

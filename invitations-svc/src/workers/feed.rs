@@ -131,14 +131,21 @@ impl Sequencer {
 
     async fn advance(&self, lanes: Vec<Head>, stop: &CancellationToken) -> Result<Round, DatabaseError> {
         let mut round = Round::Idle;
+        let mut failed = None;
         for Head { lane, .. } in lanes {
             if stop.is_cancelled() {
                 break;
             }
-            let moved = self
-                .database
-                .run(within(CALL), move |db| feed::advance(db, lane, SET))
-                .await?;
+            let advance = move |db: &mut _| feed::advance(db, lane, SET);
+            let moved = match self.database.run(within(CALL), advance).await {
+                Ok(moved) => moved,
+                Err(DatabaseError::Unavailable) => return Err(DatabaseError::Unavailable),
+                // One lane that cannot be read does not hold up the others.
+                Err(error) => {
+                    failed = Some(error);
+                    continue;
+                }
+            };
             round = match (moved, round) {
                 (Some(0), _) => round,
                 (Some(moved), before) => {
@@ -153,7 +160,7 @@ impl Sequencer {
                 (None, Round::Busy | Round::Idle) => Round::Busy,
             };
         }
-        Ok(round)
+        failed.map_or(Ok(round), Err)
     }
 
     /// Says how many transitions wait.

@@ -69,6 +69,19 @@ enum Stuck {
     Database(#[from] DatabaseError),
 }
 
+impl Stuck {
+    /// Whether it has nothing to do with what was to be moved: notify-svc or the database cannot be reached.
+    fn is_away(&self) -> bool {
+        match self {
+            Self::Notify(status) => is_away(status.code()),
+            Self::Database(DatabaseError::Unavailable) => true,
+            Self::Database(
+                DatabaseError::Deadline | DatabaseError::Panicked | DatabaseError::Statement(_),
+            ) => false,
+        }
+    }
+}
+
 impl Relay {
     /// Moves transitions until `stop`.
     pub async fn run(self, stop: CancellationToken) {
@@ -111,7 +124,7 @@ impl Relay {
     }
 
     /// Goes once through all lanes; answers how many transitions it moved. A lane that is stuck does not hold up the
-    /// others, unless notify-svc cannot be reached at all.
+    /// others, unless notify-svc or the database cannot be reached at all.
     async fn sweep(&self, stop: &CancellationToken) -> Result<usize, Stuck> {
         let mut moved = 0;
         let mut held_up = None;
@@ -121,9 +134,8 @@ impl Relay {
             }
             match self.drain(lane, stop).await {
                 Ok(count) => moved += count,
-                Err(stuck @ Stuck::Database(_)) => return Err(stuck),
-                Err(Stuck::Notify(status)) if is_away(status.code()) => return Err(Stuck::Notify(status)),
-                Err(stuck @ Stuck::Notify(_)) => held_up = Some(stuck),
+                Err(stuck) if stuck.is_away() => return Err(stuck),
+                Err(stuck) => held_up = Some(stuck),
             }
         }
         held_up.map_or(Ok(moved), Err)
@@ -144,11 +156,9 @@ impl Relay {
             Err(Stuck::Notify(status)) if is_for_good(status.code()) => {
                 self.deliver_each(claimed, stop).await?
             }
-            // Something in the batch may be what notify-svc stumbles over each time.
-            Err(Stuck::Notify(status))
-                if !is_away(status.code()) && claimed.iter().any(|claim| claim.attempts > 2) =>
-            {
-                tracing::warn!(code = ?status.code(), "notify-svc fails on a batch again; trying one by one");
+            // Something in the batch may be what notify-svc or the database stumbles over each time.
+            Err(stuck) if !stuck.is_away() && claimed.iter().any(|claim| claim.attempts > 2) => {
+                tracing::warn!(error = %stuck, "a batch of transitions fails again; trying one by one");
                 self.deliver_each(claimed, stop).await?;
             }
             Err(stuck) => {
@@ -159,7 +169,7 @@ impl Relay {
         Ok(count)
     }
 
-    /// One by one, so that a transition which notify-svc does not take does not hold up the others. What is left at
+    /// One by one, so that a transition which cannot be delivered does not hold up the others. What is left at
     /// `stop` is claimed again when the lease has run out.
     async fn deliver_each(&self, claimed: Vec<Claimed>, stop: &CancellationToken) -> Result<(), Stuck> {
         let mut held_up = None;
@@ -170,9 +180,9 @@ impl Relay {
             match self.deliver(std::slice::from_ref(&claim)).await {
                 Ok(()) => self.delete(vec![claim]).await?,
                 Err(Stuck::Notify(status)) if is_for_good(status.code()) => self.bury(claim, status).await?,
-                Err(Stuck::Notify(status)) if !is_away(status.code()) => {
+                Err(stuck) if !stuck.is_away() => {
                     self.release(vec![claim]).await?;
-                    held_up = Some(Stuck::Notify(status));
+                    held_up = Some(stuck);
                 }
                 Err(stuck) => {
                     self.release(vec![claim]).await?;

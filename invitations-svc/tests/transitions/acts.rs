@@ -189,7 +189,7 @@ fn time() -> [(&'static str, Scene, Act); 9] {
 }
 
 /// What other rows than the invitation's decide.
-fn besides() -> [[String; 2]; 4] {
+fn besides() -> [[String; 2]; 5] {
     let reply = || Act::Answer(How::Reply("hm".to_owned()));
     let mut full = scene(Standing::Inbox);
     full.ben.connections = full.policy.max_connections;
@@ -197,6 +197,8 @@ fn besides() -> [[String; 2]; 4] {
     if let Some(invitation) = &mut replied.invitation {
         invitation.received.replies = replied.policy.max_replies;
     }
+    let mut parted = scene(Standing::Accepted);
+    parted.pair.connected_at = None;
     let judges_etags = |standing: &Standing| {
         let decision = judged(&scene(*standing), &reply(), Some(0));
         decision.answer == Err(Refusal::EtagMismatch)
@@ -217,6 +219,10 @@ fn besides() -> [[String; 2]; 4] {
         [
             "Accept, while either side has as many connections as one may have".to_owned(),
             notes::answer(&judged(&full, &Act::Answer(How::Accept), None)),
+        ],
+        [
+            "Accept, on an accepted one, once the two have parted".to_owned(),
+            notes::answer(&judged(&parted, &Act::Answer(How::Accept), None)),
         ],
         [
             "Reply, when there are as many replies as one may write".to_owned(),

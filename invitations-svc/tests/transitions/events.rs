@@ -70,7 +70,10 @@ fn emails(kind: EventKind) -> (&'static str, &'static str) {
             "initial, reminders",
             "the initial email to the recipient, unless one went in the last 24 hours; then nothing ends either",
         ),
-        EventKind::Accepted => ("all", "the acceptance email to the inviter"),
+        EventKind::Accepted => (
+            "all",
+            "the acceptance email to the inviter, unless the two have parted before it is handed over",
+        ),
         EventKind::Replied => ("initial, reminders", "the reply email to the inviter"),
         EventKind::Ignored => ("initial, reminders", NONE),
         EventKind::Withdrawn | EventKind::Expired | EventKind::Voided => ("all", NONE),

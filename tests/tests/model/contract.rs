@@ -119,6 +119,8 @@ struct Invitation {
     note_received: String,
     expires: Timestamp,
     replies: usize,
+    /// The two are connected by it.
+    connects: bool,
 }
 
 /// One of two as the inviter of the other.
@@ -265,6 +267,7 @@ impl Contract {
             return Err(Told::Refused("CONNECTION_LIMIT_REACHED"));
         }
         self.invitations[invitation].lifecycle = Lifecycle::Accepted;
+        self.invitations[invitation].connects = true;
         self.connected.push((from, to));
         Ok(())
     }
@@ -275,6 +278,9 @@ impl Contract {
         }
         self.connected
             .retain(|pair| *pair != (one, two) && *pair != (two, one));
+        for it in &mut self.invitations {
+            it.connects &= (it.from, it.to) != (one, two) && (it.from, it.to) != (two, one);
+        }
         for (from, to) in [(one, two), (two, one)] {
             let direction = &mut self.directions[from][to];
             *direction = Direction {
@@ -350,6 +356,7 @@ impl Contract {
                 note_received: note.to_owned(),
                 expires,
                 replies: 0,
+                connects: false,
             });
         }
         let it = &mut self.invitations[at];
@@ -391,7 +398,7 @@ impl Contract {
         }
         if it.lifecycle == Lifecycle::Accepted {
             return match ask {
-                Ask::Accept { .. } => Told::Ok,
+                Ask::Accept { .. } if it.connects => Told::Ok,
                 _ => Told::Refused("INVITATION_CLOSED"),
             };
         }

@@ -1,13 +1,24 @@
 //! Sending: one, a batch, a stream. Many are so many single ones; each is answered for itself.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
+    time::{Duration, Instant},
+};
 
-use futures_util::{Stream, StreamExt, future::join_all};
+use futures_util::{
+    Stream, StreamExt,
+    future::{self, join_all},
+    stream,
+};
 use proto::invitations::v1 as pb;
 use shell::{
-    errors::field_refusal,
+    errors::{field_refusal, retry},
     fields::Violations,
-    gate::{self, Caller},
+    gate::{self, Caller, Place},
 };
 use tonic::{Request, Status, Streaming};
 use tonic_types::StatusExt;
@@ -87,18 +98,32 @@ impl Sending {
     }
 
     /// Answers items as they are decided. At most `in_flight` are under way, their answers included: where nobody reads
-    /// answers, no further item is read.
+    /// answers, no further item is read. The stream keeps `place` until it ends.
     pub(super) fn stream(
         self,
         items: Streaming<pb::SendInvitationStreamRequest>,
         in_flight: usize,
+        place: Place,
     ) -> impl Stream<Item = Result<pb::SendInvitationStreamResponse, Status>> + std::marker::Send {
         let stop = self.rooms.stop.clone();
         let patience = self.rooms.limits.patience;
+        let all_read = Arc::new(AtomicBool::new(false));
+        let note = all_read.clone();
+        let end = stream::poll_fn(move |_| {
+            note.store(true, Ordering::Relaxed);
+            Poll::Ready(None)
+        });
+        // An OK would say that nothing was left unread.
+        let stopped = async move { (!all_read.load(Ordering::Relaxed)).then(|| Err(stopping())) };
         items
+            .chain(end)
             .take_until(stop.cancelled_owned())
             .map(move |item| self.clone().item(item, patience))
             .buffer_unordered(in_flight)
+            .chain(stream::once(stopped).filter_map(future::ready))
+            .inspect(move |_answered| {
+                let _held = &place;
+            })
     }
 
     async fn item(
@@ -106,7 +131,8 @@ impl Sending {
         item: Result<pb::SendInvitationStreamRequest, Status>,
         patience: Duration,
     ) -> Result<pb::SendInvitationStreamResponse, Status> {
-        let pb::SendInvitationStreamRequest { item_id, request } = item?;
+        let item = item.map_err(|status| gate::explained_message(DOMAIN, status))?;
+        let pb::SendInvitationStreamRequest { item_id, request } = item;
         let visible = item_id.bytes().all(|byte| byte.is_ascii_graphic());
         let result = if !visible || !(1..=ITEM_ID_CHARS).contains(&item_id.len()) {
             let wrong = "must be 1 to 64 visible ASCII characters";
@@ -165,6 +191,11 @@ impl Sending {
         });
         Ok(Command { request: key, act })
     }
+}
+
+fn stopping() -> Status {
+    let message = "the service stops; send what has no answer again, with the same request_ids";
+    retry(DOMAIN, "STOPPING", message, Duration::from_secs(1))
 }
 
 fn result_of(result: Result<pb::SendInvitationResponse, Status>) -> pb::SendInvitationResult {

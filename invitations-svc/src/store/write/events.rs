@@ -40,7 +40,8 @@ impl<'a> Events<'a> {
         self.event.push(event_code(event.kind));
         self.inviter_id.push(event.inviter_id);
         self.recipient_id.push(event.recipient_id);
-        self.text.push(&event.text);
+        // Only emails have texts.
+        self.text.push(if event.mails { &event.text } else { "" });
         self.number.push(small(event.number));
         self.hidden.push(event.hidden);
         self.pair_version.push(*pair_version);

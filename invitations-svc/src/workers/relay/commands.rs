@@ -70,7 +70,7 @@ pub(super) async fn of(
             Ok((members, summaries))
         })
         .await?;
-    let summaries: HashMap<SummaryKey, Summary> = accepted.into_iter().zip(summaries).collect();
+    let summaries: HashMap<SummaryKey, Option<Summary>> = accepted.into_iter().zip(summaries).collect();
     let members: HashMap<Uuid, Member> = members
         .into_iter()
         .map(|member| (member.member_id, member))
@@ -85,8 +85,7 @@ pub(super) async fn of(
             continue;
         };
         let names = Names { inviter, recipient };
-        // Another event of the two may stand before it in the batch, and asks for nothing of this.
-        let summary = summaries.get(&summary_key(event)).cloned().unwrap_or_default();
+        let summary = summaries.get(&summary_key(event)).cloned().flatten();
         commands.extend(owed(links, event, &names, summary));
     }
     Ok(commands)
@@ -99,13 +98,17 @@ struct Names<'a> {
 }
 
 /// What a transition owes: the contract's table of emails. A cancel stops what was queued for a transition before it,
-/// whichever arrives first.
-fn owed(links: &Links, event: &Event, names: &Names, summary: Summary) -> Vec<pb::EmailCommand> {
+/// whichever arrives first. `summary` is that of the new connection of an acceptance, while there is one.
+fn owed(links: &Links, event: &Event, names: &Names, summary: Option<Summary>) -> Vec<pb::EmailCommand> {
     use pb::CancelScope::{All, Invitation, Reminders};
     match event.kind {
         EventKind::Sent => vec![initial(links, event, names)],
         EventKind::Resent => vec![cancel(event, Invitation), initial(links, event, names)],
-        EventKind::Accepted => vec![cancel(event, All), acceptance(links, event, names, summary)],
+        EventKind::Accepted => {
+            // Where the two have parted meanwhile, there is nothing to tell.
+            let acceptance = summary.map(|summary| acceptance(links, event, names, summary));
+            [cancel(event, All)].into_iter().chain(acceptance).collect()
+        }
         EventKind::Replied => vec![cancel(event, Invitation), reply(links, event, names)],
         EventKind::Ignored => vec![cancel(event, Invitation)],
         EventKind::Withdrawn | EventKind::Expired | EventKind::Voided => vec![cancel(event, All)],

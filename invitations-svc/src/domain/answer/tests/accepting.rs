@@ -74,15 +74,16 @@ fn a_restricted_member_s_invitation_stays_answerable_with_its_email() {
 }
 
 #[test]
-fn an_accepted_invitation_stays_accepted_after_the_two_part() {
+fn an_accepted_invitation_connects_nobody_once_the_two_have_parted() {
     let mut world = World::new();
     let id = world.invited();
     world.answer(id, How::Accept).expect("granted");
     world.disconnect(BEN, ADA).expect("granted");
-    world.answer(id, How::Accept).expect("in effect already");
-    assert_eq!(
-        world.pair(ADA, BEN).connected_at,
-        None,
-        "and does not connect again"
-    );
+    assert_eq!(world.answer(id, How::Accept), Err(Refusal::InvitationClosed));
+    assert_eq!(world.pair(ADA, BEN).connected_at, None);
+    world.wait_days(1);
+    let anew = world.invited();
+    world.answer(anew, How::Accept).expect("granted");
+    world.answer(anew, How::Accept).expect("in effect already");
+    assert_eq!(world.answer(id, How::Accept), Err(Refusal::InvitationClosed));
 }

@@ -91,6 +91,57 @@ fn a_resend_adds_no_reminder_and_moves_none() {
 }
 
 #[test]
+fn a_resend_leaves_a_reminder_that_a_late_one_put_off_where_it_is() {
+    // The first one goes on day 12, so the second one on day 26 in the place of day 21.
+    for day in [14, 20, 22, 25] {
+        let both = move |world: &mut World, id| {
+            restrict(RestrictionKind::Suspended, 7)(world, id);
+        };
+        let mut world = World::new();
+        let id = world.invited();
+        let first = world.now;
+        let mut reminders = Vec::new();
+        for passed in 0..60 {
+            match passed {
+                5 => both(&mut world, id),
+                _ if passed == day => drop(world.invited()),
+                _ => {}
+            }
+            let events = world.look(id);
+            reminders.extend(
+                events
+                    .iter()
+                    .map(|event| event.happened_at.duration_since(first).as_hours() / 24),
+            );
+            world.wait_days(1);
+        }
+        assert_eq!(reminders, [12, 26], "resent on day {day}");
+    }
+}
+
+#[test]
+fn settings_with_fewer_reminders_hold_for_what_was_not_reminded_of_yet() {
+    for (lengths, expected) in [(&[7][..], 1), (&[], 0)] {
+        let mut world = World::new();
+        let id = world.invited();
+        world.wait_days(3);
+        world.policy.reminders_after = lengths
+            .iter()
+            .map(|days| std::time::Duration::from_secs(days * 24 * 60 * 60))
+            .collect();
+        let mut reminders = 0;
+        for _ in 0..60 {
+            world.wait_days(1);
+            while let Some(event) = world.look(id).first() {
+                assert_eq!((event.kind, event.number), (EventKind::Reminded, 1));
+                reminders += 1;
+            }
+        }
+        assert_eq!(reminders, expected, "{lengths:?}");
+    }
+}
+
+#[test]
 fn a_send_tells_how_many_reminders_may_follow() {
     let told = |world: &World| world.events.last().expect("it was sent").number;
     let mut world = World::new();
