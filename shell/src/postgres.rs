@@ -388,8 +388,8 @@ fn check_language(connection: &mut PgConnection) -> Result<(), String> {
 }
 
 fn is_english(language: &str) -> bool {
-    language.is_empty()
-        || ["C", "POSIX", "en"].contains(&language.split(['_', '.', '-']).next().unwrap_or_default())
+    let name = language.split(['_', '.', '-', '@']).next().unwrap_or_default();
+    ["", "C", "POSIX", "en", "English"].contains(&name)
 }
 
 /// Brings the database up to date, under a lock that other starting processes wait for.
@@ -437,6 +437,24 @@ mod tests {
 
     fn said(url: &str) -> Result<(), String> {
         check_url(&SecretString::from(url))
+    }
+
+    #[test]
+    fn errors_in_another_language_than_english_are_told_by_its_name() {
+        for right in [
+            "",
+            "C",
+            "C.UTF-8",
+            "POSIX",
+            "en_US.UTF-8",
+            "en_GB@euro",
+            "English_United States.1252",
+        ] {
+            assert!(is_english(right), "{right}");
+        }
+        for wrong in ["de_DE.UTF-8", "ja_JP", "es", "German_Germany.1252", "eng"] {
+            assert!(!is_english(wrong), "{wrong}");
+        }
     }
 
     #[test]
