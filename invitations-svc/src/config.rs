@@ -218,6 +218,17 @@ mod tests {
     }
 
     #[test]
+    fn invitations_are_kept_for_as_long_as_requests_are_repeated() {
+        let kept = |hours| config(&["--closed-days", "2", "--request-hours", hours]).check();
+        assert!(kept("48").is_ok());
+        let wrong = kept("49").err().expect("too short");
+        assert!(
+            wrong.contains("--closed-days") && wrong.contains("--request-hours"),
+            "{wrong}"
+        );
+    }
+
+    #[test]
     fn every_wrong_setting_is_named_at_once() {
         let config = config(&[
             "--grpc-addr",

@@ -212,10 +212,10 @@ fn acceptance(language: Language, email: &Acceptance) -> Result<Email, Unsaid> {
     };
     let lead = say(language, "accepted-lead", [who])?;
     let address = email.connection_address.as_str();
-    // Before the @ it may be spelled like the address of a page, which mail apps find in plain text.
+    // Before the @ it may be spelled like the address of a page, which mail apps would find in plain text.
     let is_like_a_link = address.contains(['/', '?', '#']);
     let address_line = if is_like_a_link {
-        members::mailto(address)
+        members::inert(address)
     } else {
         address.to_owned()
     };

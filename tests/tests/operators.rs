@@ -187,6 +187,8 @@ async fn a_lifted_ban_lets_the_inviter_invite_again() {
             .await
             .expect("OK also where there is none");
     }
+    let same = operators.lift_ban(&ada, &ada.to_uppercase()).await;
+    assert_eq!(same.expect_err("whatever its case").code(), Code::InvalidArgument);
     clients.invite(&ada, &ben).await;
     let audit = operators.audit(&ada).await.expect("listed");
     assert_eq!(audit.len(), 1);

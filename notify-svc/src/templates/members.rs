@@ -119,7 +119,7 @@ pub(super) fn mailto(address: &str) -> String {
 
 /// A text in which no mail app finds a link: schemes, domains and addresses are cut by what nobody sees. It may be cut
 /// more than needed, "3.14" for instance.
-fn inert(text: &str) -> String {
+pub(super) fn inert(text: &str) -> String {
     let mut cut = String::with_capacity(text.len() + 16);
     let mut rest = text.chars().peekable();
     let mut before = ' ';

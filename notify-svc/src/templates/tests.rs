@@ -379,6 +379,22 @@ fn hostile_text_stays_text() {
     }
 }
 
+/// What stands before the @ may be spelled like the address of a page.
+#[test]
+fn an_address_is_no_link_to_a_page() {
+    for address in [
+        "www.evil.example/pay?x=1@example.org",
+        "evil.example#x@example.org",
+    ] {
+        let mut letter = sample(Kind::Acceptance);
+        if let Content::Acceptance(email) = &mut letter.content {
+            email.connection_address = address.to_owned();
+        }
+        let texts = rendered(&[letter]);
+        assert_eq!(found(&texts.text), Vec::<String>::new());
+    }
+}
+
 /// All links that a mail app would find in a text, our own ones left out.
 fn found(text: &str) -> Vec<String> {
     let mut finder = linkify::LinkFinder::new();

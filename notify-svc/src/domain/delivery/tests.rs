@@ -190,6 +190,25 @@ fn what_ends_an_email_comes_before_what_holds_it_up() {
     }
 }
 
+/// A clock that was wrong for a while leaves times of the future behind.
+#[test]
+fn what_would_wait_beyond_its_deadline_waits_until_then_only() {
+    let years = at(5 * 365 * 86_400);
+    let late = |kind| shell::clock::after(at(0), policy().deadlines.of(kind) + Duration::from_millis(1));
+    for kind in Kind::ALL {
+        let mut case = case(kind, Progress::default());
+        case.lately.sent = vec![years, years];
+        let waits = Judgement::Restrain(late(kind), Restrained::Cap);
+        assert_eq!(before_sending(&case, at(1), &policy()), waits);
+        let then = before_sending(&case, late(kind), &policy());
+        assert_eq!(then, Judgement::Close(State::Expired));
+    }
+    let mut reminder = case(Kind::Reminder, Progress::default());
+    (reminder.lately.reminded, reminder.lately.waiting) = (vec![years, years], 1);
+    let waits = Judgement::Restrain(late(Kind::Reminder), Restrained::Digest);
+    assert_eq!(before_sending(&reminder, at(1), &policy()), waits);
+}
+
 #[test]
 fn only_reminders_go_out_in_company() {
     for kind in Kind::ALL {

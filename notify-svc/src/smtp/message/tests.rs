@@ -265,6 +265,27 @@ fn a_long_line_of_a_member_is_no_long_line_of_the_message() {
     }
 }
 
+/// Encoded, with both parts: mailboxes cut what is longer.
+#[test]
+fn the_longest_message_has_less_than_100_kilobytes() {
+    for widest in ['漢', '"', '\u{1f642}', '\n', 'é'] {
+        let (name, note) = (String::from_iter([widest; 100]), String::from_iter([widest; 300]));
+        let many: Vec<Claimed> =
+            std::iter::repeat_with(|| told(&name, "ben@example.org", reminder(&name, &note)))
+                .map(|mut email| {
+                    if let Some(letter) = &mut email.letter {
+                        letter.recipient.locale = "ja".to_owned();
+                    }
+                    email
+                })
+                .take(30)
+                .collect();
+        let parts: Vec<Part<'_>> = many.iter().map(Part::from).collect();
+        let bytes = compose(&parts, &head()).expect("fit");
+        assert!(bytes.len() < 100 * 1024, "{widest:?}: {}", bytes.len());
+    }
+}
+
 #[test]
 fn a_row_that_cannot_become_an_email_ends_alone() {
     let mut without = claimed("Ada", "bob@example.org", "");
