@@ -117,12 +117,7 @@ impl<'a> Part<'a> {
         }
         let (head, body) = (&bytes[..head_end], &bytes[body_start..]);
         let headers = MessageParser::default().parse_headers(head)?;
-        // One of many parts has no encoding of its own, whatever it says (RFC 2045, section 6.4).
-        let is_composite = headers
-            .content_type()
-            .is_some_and(|kind| kind.ctype().eq_ignore_ascii_case("multipart"));
-        let encoding = headers.content_transfer_encoding().filter(|_| !is_composite);
-        let encoding = encoding.unwrap_or_default();
+        let encoding = headers.content_transfer_encoding().unwrap_or_default();
         let decoded = if encoding.eq_ignore_ascii_case("base64") {
             base64_decode(body).map(Cow::Owned)
         } else if encoding.eq_ignore_ascii_case("quoted-printable") {

@@ -125,11 +125,12 @@ fn a_part_may_be_encoded() {
     });
     check(&printable, "5.1.1", true, "User unknown");
     // And it may say that it is encoded where it is not.
-    let false_claim = POSTFIX.replace(
-        "Content-Transfer-Encoding: 8bit",
-        "Content-Transfer-Encoding: quoted-printable",
-    );
-    check(&false_claim, "5.1.1", true, "User unknown");
+    for encoding in ["quoted-printable", "base64"] {
+        let false_claim = POSTFIX
+            .replace("9F8E7D6C5B.1795510801", "=_1795510801")
+            .replace("Encoding: 8bit", &format!("Encoding: {encoding}"));
+        check(&false_claim, "5.1.1", true, "User unknown");
+    }
     let kind = "Content-Type: message/delivery-status";
     let false_claim = POSTFIX.replace(kind, &format!("{kind}\nContent-Transfer-Encoding: base64"));
     check(&false_claim, "5.1.1", true, "User unknown");
