@@ -1074,15 +1074,24 @@ async fn a_client_that_reads_no_answers_is_read_no_further_and_holds_up_nobody()
     drop(answers);
 }
 
+/// A stream of items that stays open until its sender is dropped.
+fn items_to_come() -> (
+    tokio::sync::mpsc::Sender<SendInvitationStreamRequest>,
+    impl futures_util::Stream<Item = SendInvitationStreamRequest> + Send + 'static,
+) {
+    let (sender, mut items) = tokio::sync::mpsc::channel(1);
+    (
+        sender,
+        futures_util::stream::poll_fn(move |context| items.poll_recv(context)),
+    )
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_lives_longer_than_a_call_may() {
     let local = Local::start_idle("long_stream", &["--max-call-ms", "200"]).await;
     let clients = local.clients();
     let [ada, ben, cleo] = clients.new_members(["Ada", "Ben", "Cleo"]).await;
-    let (sender, items) = tokio::sync::mpsc::channel(1);
-    let items = futures_util::stream::unfold(items, async |mut items: tokio::sync::mpsc::Receiver<_>| {
-        Some((items.recv().await?, items))
-    });
+    let (sender, items) = items_to_come();
     let mut answers = clients.stream(items).await.expect("it opens");
     for (number, recipient) in [&ben, &cleo].into_iter().enumerate() {
         let item = SendInvitationStreamRequest {
@@ -1105,10 +1114,7 @@ async fn a_stream_lives_longer_than_a_call_may() {
 async fn a_stream_that_a_stop_cuts_off_says_so() {
     let local = Local::start_idle("stream_stop", &[]).await;
     let clients = local.clients();
-    let (sender, items) = tokio::sync::mpsc::channel::<SendInvitationStreamRequest>(1);
-    let items = futures_util::stream::unfold(items, async |mut items: tokio::sync::mpsc::Receiver<_>| {
-        Some((items.recv().await?, items))
-    });
+    let (sender, items) = items_to_come();
     let mut answers = clients.stream(items).await.expect("it opens");
     local.stop();
     let end = answers.message().await.expect_err("there may be more to read");
@@ -1121,10 +1127,7 @@ async fn an_open_stream_keeps_one_of_the_places_for_calls() {
     let local = Local::start_idle("stream_place", &["--max-in-flight", "1"]).await;
     let clients = local.clients();
     let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
-    let (sender, items) = tokio::sync::mpsc::channel::<SendInvitationStreamRequest>(1);
-    let items = futures_util::stream::unfold(items, async |mut items: tokio::sync::mpsc::Receiver<_>| {
-        Some((items.recv().await?, items))
-    });
+    let (sender, items) = items_to_come();
     let mut answers = clients.stream(items).await.expect("it opens");
     let refused = clients.send(&ada, &ben).await.expect_err("there is no place");
     assert_eq!(refusal(&refused), (Code::Unavailable, "OVERLOADED".to_owned()));

@@ -118,12 +118,7 @@ async fn an_invitation_says_how_many_reminders_follow_by_the_settings_and_its_in
 
 #[tokio::test]
 async fn an_acceptance_told_in_one_call_with_its_invitation_says_whom_they_know() {
-    let mut system = System::start_with(
-        "one_call",
-        |launch| launch.flag("--relay", "off"),
-        |launch| launch,
-    )
-    .await;
+    let mut system = without_relay("one_call").await;
     let clients = system.clients();
     let [(ada, ada_address), (ben, _)] = two(&clients).await;
     let invitation = clients.invite(&ada, &ben).await;
@@ -135,6 +130,11 @@ async fn an_acceptance_told_in_one_call_with_its_invitation_says_whom_they_know(
     assert_one_email(&system, &ada_address).await;
     let told = system.notify_database.dump();
     assert!(told.contains(r#"""total_count"":1"#), "{told}");
+}
+
+/// A system whose transitions wait in the outbox until [`relay_from_now_on`].
+async fn without_relay(hint: &str) -> System {
+    System::start_with(hint, |launch| launch.flag("--relay", "off"), |launch| launch).await
 }
 
 async fn relay_from_now_on(system: &mut System) {
@@ -164,12 +164,7 @@ async fn an_acceptance_of_two_who_have_parted_since_is_told_to_nobody() {
 
 #[tokio::test]
 async fn a_member_who_cannot_be_read_holds_up_no_other() {
-    let mut system = System::start_with(
-        "unreadable",
-        |launch| launch.flag("--relay", "off"),
-        |launch| launch,
-    )
-    .await;
+    let mut system = without_relay("unreadable").await;
     let clients = system.clients();
     let [(ada, _), (bad, bad_address)] = two(&clients).await;
     clients.invite(&ada, &bad).await;
