@@ -69,19 +69,21 @@ pub fn all(directory: &Path) -> Vec<Email> {
         .collect()
 }
 
-/// Waits until `count` emails to `address` are in `directory`, and answers them. None when they are not in time.
-pub async fn wait_for(
+/// Waits for an email to `address` in `directory`. None when it is not in time.
+pub async fn wait_for(directory: &Path, address: &str, patience: Duration) -> Option<Email> {
+    wait_for_one(directory, |email| email.to == address, patience).await
+}
+
+/// As [`wait_for`], for an email that is as `wanted`.
+pub async fn wait_for_one(
     directory: &Path,
-    address: &str,
-    count: usize,
+    wanted: impl Fn(&Email) -> bool,
     patience: Duration,
-) -> Option<Vec<Email>> {
+) -> Option<Email> {
     let end = Instant::now() + patience;
     loop {
-        let mut emails = all(directory);
-        emails.retain(|email| email.to == address);
-        if emails.len() >= count {
-            return Some(emails);
+        if let Some(email) = all(directory).into_iter().find(&wanted) {
+            return Some(email);
         }
         if Instant::now() > end {
             return None;

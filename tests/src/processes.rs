@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::{guardian::Guardian, http, ports};
 
@@ -249,9 +249,14 @@ impl Service {
         None
     }
 
-    /// Stops its time (SIGSTOP): it keeps its connections and says nothing.
+    /// Stops its time (SIGSTOP): it keeps its connections and says nothing. Returns when all of its threads have stopped;
+    /// on a busy machine some go on for a while after the signal.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
+        if let Some(running) = &self.running {
+            let stopped_or_ended = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            waitid(WaitId::Pid(Pid::from_child(&running.child)), stopped_or_ended).expect("it is our child");
+        }
     }
 
     /// Lets it go on (SIGCONT).

@@ -30,7 +30,7 @@ async fn two(clients: &Invitations) -> [(String, String); 2] {
 /// Waits until `address` has exactly one email.
 async fn assert_one_email(system: &System, address: &str) {
     let log = || system.notify.log_tail(20);
-    let found = mail::wait_for(&system.mail(), address, 1, PATIENCE).await;
+    let found = mail::wait_for(&system.mail(), address, PATIENCE).await;
     assert!(found.is_some(), "no email to {address}:\n{}", log());
     tokio::time::sleep(QUIET).await;
     let all = mail::all(&system.mail());
@@ -185,7 +185,7 @@ async fn a_member_who_cannot_be_read_holds_up_no_other() {
     }
     relay_from_now_on(&mut system).await;
     for address in &addresses {
-        let found = mail::wait_for(&system.mail(), address, 1, PATIENCE).await;
+        let found = mail::wait_for(&system.mail(), address, PATIENCE).await;
         assert!(
             found.is_some(),
             "no email to {address}:\n{}",

@@ -28,8 +28,8 @@ async fn received(post: &Post, locale: &str) -> (QueueEmail, Email) {
     recipient.locale = locale.to_owned();
     post.queue(&queued).await.expect("queued");
     post.until(&queued, EmailState::Sent).await;
-    let emails = mail::wait_for(post.directory(), address(&queued), 1, PATIENCE).await;
-    (queued, emails.expect("it comes").remove(0))
+    let email = mail::wait_for(post.directory(), address(&queued), PATIENCE).await;
+    (queued, email.expect("it comes"))
 }
 
 fn settings_url(post: &Post, email: &Email) -> String {

@@ -237,7 +237,7 @@ async fn a_process_that_freezes_in_a_transaction_does_not_keep_its_locks() {
         found.count
     };
     let waiting = tokio::spawn(apply(post.client(), vec![tests::emails::cancel(&cancelled, 2)]));
-    // Others may wait for locks of their own.
+    // Others have sessions, too.
     while sessions("wait_event_type = 'Lock' AND query LIKE '%INTO fence%'") == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -245,7 +245,7 @@ async fn a_process_that_freezes_in_a_transaction_does_not_keep_its_locks() {
     database.batch_execute("COMMIT").expect("let go");
     // Seen for three seconds, unless this process is held up for longer.
     for _ in 0..500 {
-        if sessions("state LIKE 'idle in transaction%'") > 0 {
+        if sessions("state LIKE 'idle in transaction%' AND query LIKE '%INTO fence%'") > 0 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;

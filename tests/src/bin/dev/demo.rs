@@ -162,10 +162,9 @@ async fn state(clients: &Invitations, invitation_id: &str) -> anyhow::Result<Sen
 }
 
 async fn one_email(directory: &Path, address: &str) -> anyhow::Result<Email> {
-    let mut found = mail::wait_for(directory, address, 1, PATIENCE)
+    mail::wait_for(directory, address, PATIENCE)
         .await
-        .with_context(|| format!("no email to {address} within {} s", PATIENCE.as_secs()))?;
-    Ok(found.remove(0))
+        .with_context(|| format!("no email to {address} within {} s", PATIENCE.as_secs()))
 }
 
 fn step(number: u32, what: &str) {
