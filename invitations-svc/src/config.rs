@@ -128,6 +128,12 @@ pub struct Checked {
 }
 
 impl Config {
+    /// What `--public-url` has behind the host: empty, or begins with a slash.
+    pub(crate) fn public_path(&self) -> &str {
+        let rest = self.public_url.split_once("://").map_or("", |(_, rest)| rest);
+        rest.find('/').map_or("", |at| &rest[at..])
+    }
+
     /// Checks what the parser cannot. The errors say what to change, one a line.
     pub fn check(&self) -> Result<Checked, String> {
         let mut wrong = Vec::new();
@@ -138,8 +144,10 @@ impl Config {
             note(Err("--notify-url: this version speaks to notify-svc without TLS; use http:// on loopback or through a mesh".to_owned()));
         }
         note(url("--public-url", &self.public_url));
-        if self.public_url.ends_with('/') {
-            note(Err("--public-url must not end with a slash".to_owned()));
+        if self.public_url.ends_with('/') || self.public_url.contains(['?', '#']) {
+            note(Err(
+                "--public-url must have neither a slash at the end nor a query".to_owned(),
+            ));
         }
         let kept = self.closed_days.map(|days| u32::from(days) * 24);
         if kept.is_some_and(|hours| hours < u32::from(self.policy.request_hours)) {
@@ -226,6 +234,27 @@ mod tests {
             wrong.contains("--closed-days") && wrong.contains("--request-hours"),
             "{wrong}"
         );
+    }
+
+    #[test]
+    fn the_pages_may_be_below_a_path() {
+        for (url, path) in [
+            ("https://x.example", ""),
+            ("https://x.example/connect", "/connect"),
+            ("http://127.0.0.1:8081/a/b", "/a/b"),
+        ] {
+            let config = config(&["--public-url", url]);
+            assert!(config.check().is_ok(), "{url}");
+            assert_eq!(config.public_path(), path);
+        }
+        for wrong in [
+            "https://x.example/",
+            "https://x.example/i?a=b",
+            "https://x.example#a",
+        ] {
+            let wrong = config(&["--public-url", wrong]).check().err().expect(wrong);
+            assert!(wrong.contains("--public-url"), "{wrong}");
+        }
     }
 
     #[test]

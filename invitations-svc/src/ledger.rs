@@ -50,8 +50,8 @@ pub enum LedgerError {
     /// The queue is full. Nothing was done.
     #[error("too many commands wait; nothing was done")]
     Overloaded,
-    /// The database cannot be reached. Nothing was done.
-    #[error("the database cannot be reached; nothing was done")]
+    /// The database cannot be reached, or takes no writes. Nothing was done.
+    #[error("the database cannot be reached, or takes no writes; nothing was done")]
     Unavailable,
     /// The connection was lost in the commit: done or not, the same request_id finds out.
     #[error("the connection was lost in the commit; the same request_id finds out whether it was done")]

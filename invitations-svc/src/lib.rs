@@ -19,7 +19,7 @@ use shell::{
     gate::{Gate, GateConfig},
     health::{self, Readiness},
     listen::bind,
-    postgres::{self, Database, DatabaseArgs},
+    postgres::{self, Database, DatabaseArgs, Wanted},
     server::{self, Listeners, Serving},
 };
 use tokio_util::sync::CancellationToken;
@@ -68,6 +68,13 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         policy,
         limits,
     } = checked;
+    let wanted = Wanted {
+        migrations: || store::MIGRATIONS,
+        sessions: vec![
+            ("--commit-session", session.clone()),
+            ("--page-session", page_session.clone()),
+        ],
+    };
     let policy = Arc::new(policy);
     let connections = config.database.database_connections;
     let database = Database::with_session(&config.database, connections, page_session.clone());
@@ -152,6 +159,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         clock: clock.clone(),
         keys: keys.clone(),
         button: config.accept_button,
+        base_path: config.public_path().to_owned(),
         inbox_url: config.inbox_url_template.clone(),
         reply_chars: limits.reply_chars,
         patience,
@@ -189,7 +197,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         let health = Database::for_health(&config.database);
         async move {
             tokio::select! {
-                () = postgres::migrate_when_reachable(url, || store::MIGRATIONS) => {}
+                () = postgres::migrate_when_reachable(url, wanted) => {}
                 () = stop.cancelled() => return,
             }
             let watch = health::watch(health, readiness, reporter, grpc::SERVICES.to_vec(), stop.clone());
@@ -232,5 +240,9 @@ fn notify_channel(config: &Config) -> Result<Channel, String> {
 /// Brings the database up to date. The error is Postgres' own.
 pub fn migrate(database: &DatabaseArgs) -> Result<(), String> {
     postgres::check_url(&database.database_url)?;
-    postgres::migrate(&database.database_url, store::MIGRATIONS)
+    let wanted = Wanted {
+        migrations: || store::MIGRATIONS,
+        sessions: Vec::new(),
+    };
+    postgres::migrate(&database.database_url, &wanted)
 }

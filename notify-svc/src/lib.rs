@@ -25,7 +25,7 @@ use shell::{
     gate::{Gate, GateConfig},
     health::{self, Readiness},
     listen,
-    postgres::{self, Database, DatabaseArgs},
+    postgres::{self, Database, DatabaseArgs, Wanted},
     server::{self, Listeners, Serving},
 };
 use tokio::sync::Notify;
@@ -47,6 +47,12 @@ const WORKER_CONNECTIONS: u32 = 4;
 const CLAIM_CONNECTIONS: u32 = 2;
 /// How long the workers may take, past the shutdown's patience, to give back what they did not begin.
 const GIVE_BACK: Duration = Duration::from_secs(1);
+
+/// The database is brought to our migrations; its connections' settings are none that anybody can get wrong.
+const WANTED: Wanted = Wanted {
+    migrations: store::migrations,
+    sessions: Vec::new(),
+};
 
 /// Names under which health is told, beside the empty one.
 const SERVICES: &[&str] = &[
@@ -156,7 +162,7 @@ pub async fn serve(config: Config, clock: Clock, stop: CancellationToken) -> Res
         let stop = stop.clone();
         async move {
             tokio::select! {
-                () = postgres::migrate_when_reachable(url, store::migrations) => {}
+                () = postgres::migrate_when_reachable(url, WANTED) => {}
                 () = stop.cancelled() => return,
             }
             let health = health::watch(
@@ -202,5 +208,5 @@ fn pool(config: &Config, size: u32, more: Option<(&str, &str)>) -> Database {
 /// Brings the database up to date. The error is Postgres' own.
 pub fn migrate(database: &DatabaseArgs) -> Result<(), String> {
     postgres::check_url(&database.database_url)?;
-    postgres::migrate(&database.database_url, store::migrations())
+    postgres::migrate(&database.database_url, &WANTED)
 }

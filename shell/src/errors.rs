@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::postgres::DatabaseError;
+use crate::postgres::{DatabaseError, takes_no_writes};
 
 /// A refusal with its stable reason (google.rpc.ErrorInfo).
 pub fn refusal(code: Code, domain: &str, reason: &str, message: &str) -> Status {
@@ -30,7 +30,7 @@ pub fn refusal_for_now(code: Code, domain: &str, reason: &str, message: &str, de
 
 /// The database does not answer, or the connection was lost.
 pub fn unavailable(domain: &str) -> Status {
-    let message = "the service cannot reach its database, or lost it; repeating the same request is safe";
+    let message = "the service cannot reach its database, lost it, or it takes no writes; repeating the same request is safe";
     retry(domain, "DATABASE_UNAVAILABLE", message, Duration::from_secs(1))
 }
 
@@ -46,6 +46,10 @@ pub fn from_database(domain: &str, error: &DatabaseError) -> Status {
     match error {
         DatabaseError::Deadline => deadline_exceeded(domain),
         DatabaseError::Unavailable => unavailable(domain),
+        DatabaseError::Statement(refused) if takes_no_writes(refused) => {
+            tracing::warn!(%error, "the database takes no writes; its caller got UNAVAILABLE");
+            unavailable(domain)
+        }
         DatabaseError::Statement(_) | DatabaseError::Panicked => {
             tracing::error!(%error, "database work failed; its caller got INTERNAL");
             internal(domain)

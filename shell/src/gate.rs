@@ -162,7 +162,8 @@ impl Shared {
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send,
         S::Future: Send,
     {
-        let roles = self.permissions.roles(request.uri().path())?;
+        let roles = self.permissions.roles(request.uri().path());
+        let roles = roles.ok_or_else(|| explain::no_such_rpc(self.domain))?;
         let caller = self.identities.caller(request.headers(), self.domain)?;
         caller.require(roles, self.domain)?;
         if !self.readiness.is_ready() {

@@ -8,6 +8,8 @@ use std::{
 
 use diesel::{
     Connection, PgConnection, RunQueryDsl,
+    migration::{Migration, MigrationSource, MigrationVersion},
+    pg::Pg,
     r2d2::{ConnectionManager, CustomizeConnection},
     result::{DatabaseErrorKind, Error as DieselError},
 };
@@ -21,9 +23,9 @@ pub type Pool = r2d2::Pool<ConnectionManager<PgConnection>>;
 /// Longest wait for a connection from the pool.
 const CHECKOUT: Duration = Duration::from_secs(1);
 
-/// How long a transaction may wait for its own client, in milliseconds. A process that freezes in one (a paused machine, a
-/// cut network) would keep its locks for as long as it likes, and hold up all that live.
-const IDLE_IN_TRANSACTION_MS: u32 = 3_000;
+/// How long a transaction may wait for its own client. A process that freezes in one (a paused machine, a cut network) would
+/// keep its locks for as long as it likes, and hold up all that live.
+const IDLE_IN_TRANSACTION: (&str, &str) = ("idle_in_transaction_session_timeout", "3s");
 
 /// Advisory lock under which migrations run, so that several starting processes do not race.
 const MIGRATION_LOCK: i64 = 0x696e_7669_7465;
@@ -51,7 +53,8 @@ pub fn secret(value: &str) -> Result<SecretString, String> {
     Ok(SecretString::from(text.trim()))
 }
 
-/// Refuses a connection string that would send data in clear over a network.
+/// Refuses a connection string that would send data in clear over a network, or that libpq reads otherwise than it looks.
+/// What is wrong is told without the string: it has a password.
 pub fn check_url(url: &SecretString) -> Result<(), String> {
     let url = url.expose_secret();
     if after_scheme(url).is_none() && !url.contains('=') {
@@ -63,6 +66,7 @@ pub fn check_url(url: &SecretString) -> Result<(), String> {
     if after_scheme(url).is_none() && url.contains("://") {
         return Err("DATABASE_URL must begin with postgres:// or postgresql://".to_owned());
     }
+    check_spelling(url)?;
     let hosts = hosts(url);
     let tls = parameters(url).any(|(name, value)| name == "sslmode" && value == "verify-full");
     let local = |host: &str| {
@@ -72,7 +76,10 @@ pub fn check_url(url: &SecretString) -> Result<(), String> {
             || host == "localhost"
             || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
     };
-    match (tls, hosts.iter().all(|host| local(host))) {
+    match (
+        tls,
+        hosts.iter().all(|host| local(host)) && !is_named_elsewhere(url, &hosts),
+    ) {
         (true, _) if cfg!(feature = "bundled-libpq") && !cfg!(feature = "bundled-libpq-tls") => {
             return Err(
                 "DATABASE_URL asks for TLS, which this build's libpq does not have: build with \
@@ -84,6 +91,50 @@ pub fn check_url(url: &SecretString) -> Result<(), String> {
         (false, false) => {}
     }
     Err("DATABASE_URL names a host beyond loopback: add sslmode=verify-full (and sslrootcert), so that nobody can read along".to_owned())
+}
+
+/// libpq would find the end of a password elsewhere than its writer, and tell the rest of it in its error.
+fn check_spelling(url: &str) -> Result<(), String> {
+    let Some(rest) = after_scheme(url) else {
+        let is_pair = |word: &str| word.split_once('=').is_some_and(|(name, _)| !name.is_empty());
+        return if url.split_whitespace().all(is_pair) {
+            Ok(())
+        } else {
+            Err(
+                "DATABASE_URL must have name=value between blanks, without blanks in or around either; \
+                 what has some is written as a URL, percent-encoded"
+                    .to_owned(),
+            )
+        };
+    };
+    let (before_query, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, path) = before_query.split_once('/').unwrap_or((before_query, ""));
+    let is_encoded = rest.split('%').skip(1).all(|after| {
+        let digits = after.as_bytes().first_chunk::<2>();
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    });
+    let is_named = |pair: &str| {
+        pair.split_once('=')
+            .is_some_and(|(name, _)| !name.contains(['%', '@']))
+    };
+    let are_named = query.is_empty() || query.split('&').all(is_named);
+    if is_encoded && are_named && authority.matches('@').count() <= 1 && !path.contains('@') {
+        return Ok(());
+    }
+    Err(
+        "DATABASE_URL: user and password of a URL must be percent-encoded: %25 for %, %2F for /, %3A for :, \
+         %3F for ?, %40 for @"
+            .to_owned(),
+    )
+}
+
+/// Whether libpq takes the host from its environment, or from a file that the string or the environment names.
+fn is_named_elsewhere(url: &str, hosts: &[String]) -> bool {
+    #[expect(clippy::disallowed_methods, reason = "what libpq reads by itself")]
+    let is_set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
+    let names_none = hosts.iter().all(String::is_empty);
+    parameters(url).any(|(name, _)| name == "service")
+        || names_none && ["PGHOST", "PGHOSTADDR", "PGSERVICE"].into_iter().any(is_set)
 }
 
 /// The hosts a connection string names, in either of libpq's forms.
@@ -105,12 +156,13 @@ fn hosts(url: &str) -> Vec<String> {
 
 /// The parameters of a connection string, in either of libpq's forms: name and value.
 fn parameters(url: &str) -> impl Iterator<Item = (&str, &str)> {
-    let (text, separator) = match after_scheme(url) {
-        Some(rest) => (rest.split_once('?').map_or("", |(_, query)| query), '&'),
-        None => (url, ' '),
+    let is_url = after_scheme(url).is_some();
+    let text = match after_scheme(url) {
+        Some(rest) => rest.split_once('?').map_or("", |(_, query)| query),
+        None => url,
     };
-    text.split(separator)
-        .filter_map(|pair| pair.trim().split_once('='))
+    text.split(move |c: char| if is_url { c == '&' } else { c.is_whitespace() })
+        .filter_map(|pair| pair.split_once('='))
         .map(|(name, value)| (name, value.trim_matches('\'')))
 }
 
@@ -138,8 +190,8 @@ pub fn session(flag: &str, text: &str) -> Result<SessionSettings, String> {
 
 /// A pool whose connections are opened when they are needed, so that a service starts without its database.
 pub fn pool(url: &SecretString, size: u32, mut settings: SessionSettings) -> Pool {
-    let idle = "idle_in_transaction_session_timeout".to_owned();
-    settings.insert(0, (idle, IDLE_IN_TRANSACTION_MS.to_string()));
+    let (idle, time) = IDLE_IN_TRANSACTION;
+    settings.insert(0, (idle.to_owned(), time.to_owned()));
     r2d2::Pool::builder()
         .max_size(size)
         .min_idle(Some(0))
@@ -179,7 +231,7 @@ struct LogFaults;
 impl r2d2::HandleError<diesel::r2d2::Error> for LogFaults {
     fn handle_error(&self, error: diesel::r2d2::Error) {
         let error = error.to_string().replace('\n', " ");
-        tracing::warn!(error, "cannot connect to the database; will try again");
+        tracing::warn!(error, "cannot open a connection to the database; will try again");
     }
 }
 
@@ -189,14 +241,17 @@ struct Settings(SessionSettings);
 impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Settings {
     fn on_acquire(&self, connection: &mut PgConnection) -> Result<(), diesel::r2d2::Error> {
         for (name, value) in &self.0 {
-            diesel::sql_query("SELECT set_config($1, $2, false)")
-                .bind::<diesel::sql_types::Text, _>(name)
-                .bind::<diesel::sql_types::Text, _>(value)
-                .execute(connection)
-                .map_err(diesel::r2d2::Error::QueryError)?;
+            set(connection, name, value).map_err(diesel::r2d2::Error::QueryError)?;
         }
         Ok(())
     }
+}
+
+fn set(connection: &mut PgConnection, name: &str, value: &str) -> Result<(), DieselError> {
+    let set = diesel::sql_query("SELECT set_config($1, $2, false)")
+        .bind::<diesel::sql_types::Text, _>(name)
+        .bind::<diesel::sql_types::Text, _>(value);
+    set.execute(connection).map(drop)
 }
 
 /// Why database work gave no result.
@@ -272,14 +327,14 @@ pub fn is_held_up(error: &DieselError) -> bool {
     }
 }
 
-/// Whether the database refuses whatever it is asked just now, or took too long: nothing of it is the statement's fault.
-pub fn is_for_now(error: &DieselError) -> bool {
+/// Whether the database takes no writes just now: it is read-only or a standby, or its disk or memory is full.
+pub fn takes_no_writes(error: &DieselError) -> bool {
     match error {
         DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => true,
         // Diesel has no kind for these (53100, 53200), only their English texts.
         DieselError::DatabaseError(_, information) => {
             let text = information.message();
-            is_held_up(error) || text.contains("No space left on device") || text.starts_with("out of memory")
+            text.contains("No space left on device") || text.starts_with("out of memory")
         }
         _ => false,
     }
@@ -392,33 +447,90 @@ fn is_english(language: &str) -> bool {
     ["", "C", "POSIX", "en", "English"].contains(&name)
 }
 
+/// What a database is to be brought to.
+#[derive(Clone)]
+pub struct Wanted {
+    /// The service's migrations.
+    pub migrations: fn() -> EmbeddedMigrations,
+    /// `SET`s that connections will begin with, and the flags that name them.
+    pub sessions: Vec<(&'static str, SessionSettings)>,
+}
+
 /// Brings the database up to date, under a lock that other starting processes wait for.
-pub fn migrate(url: &SecretString, migrations: EmbeddedMigrations) -> Result<(), String> {
-    let mut connection = PgConnection::establish(url.expose_secret()).map_err(|error| error.to_string())?;
+pub fn migrate(url: &SecretString, wanted: &Wanted) -> Result<(), String> {
+    let connection = PgConnection::establish(&with_timeouts(url.expose_secret()));
+    let mut connection = connection.map_err(|error| error.to_string())?;
     check_language(&mut connection)?;
-    let lock =
-        |text: &'static str| diesel::sql_query(text).bind::<diesel::sql_types::BigInt, _>(MIGRATION_LOCK);
-    lock("SELECT pg_advisory_lock($1)")
-        .execute(&mut connection)
-        .map_err(|error| error.to_string())?;
-    let applied = connection
-        .run_pending_migrations(migrations)
-        .map_err(|error| error.to_string())?;
-    for version in &applied {
-        tracing::info!(%version, "migrated");
+    lock(&mut connection)?;
+    run_pending(&mut connection, (wanted.migrations)()).map_err(|error| error.to_string())?;
+    for (flag, settings) in &wanted.sessions {
+        for (name, value) in settings {
+            set(&mut connection, name, value)
+                .map_err(|error| format!("{flag}: Postgres refuses {name}={value}: {error}"))?;
+        }
     }
-    lock("SELECT pg_advisory_unlock($1)")
-        .execute(&mut connection)
-        .map_err(|error| error.to_string())?;
+    Ok(())
+}
+
+/// Takes the lock, for as long as the connection lives.
+fn lock(connection: &mut PgConnection) -> Result<(), String> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        is_ours: bool,
+    }
+    // The lock of a process that freezes while it migrates ends with its transaction.
+    set(connection, IDLE_IN_TRANSACTION.0, IDLE_IN_TRANSACTION.1).map_err(|error| error.to_string())?;
+    for tried in 0.. {
+        let taken = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS is_ours")
+            .bind::<diesel::sql_types::BigInt, _>(MIGRATION_LOCK)
+            .get_result(connection);
+        let Row { is_ours } = taken.map_err(|error| error.to_string())?;
+        if is_ours {
+            break;
+        }
+        if tried % 30 == 0 {
+            tracing::info!("waiting for another process that migrates the database");
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    Ok(())
+}
+
+fn run_pending(
+    connection: &mut PgConnection,
+    migrations: EmbeddedMigrations,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let ours: Vec<Box<dyn Migration<Pg>>> = migrations.migrations()?;
+    let is_ours = |version: &MigrationVersion<'_>| ours.iter().any(|ours| ours.name().version() == *version);
+    let applied = connection.applied_migrations()?;
+    if let Some(version) = applied.iter().find(|version| !is_ours(version)) {
+        return Err(format!(
+            "the database has the migration {version}, which this program does not know: it is another service's, or of a \
+             newer version; check DATABASE_URL, or run that version"
+        )
+        .into());
+    }
+    for migration in ours
+        .iter()
+        .filter(|migration| !applied.contains(&migration.name().version()))
+    {
+        let name = migration.name();
+        tracing::info!(%name, "migrating");
+        connection.run_migration(migration.as_ref()).map_err(|error| {
+            format!("{name}: {error}; if it is another service's database, mend DATABASE_URL")
+        })?;
+        tracing::info!(%name, "migrated");
+    }
     Ok(())
 }
 
 /// Migrates as soon as the database can be reached.
-pub async fn migrate_when_reachable(url: SecretString, migrations: fn() -> EmbeddedMigrations) {
+pub async fn migrate_when_reachable(url: SecretString, wanted: Wanted) {
     loop {
-        let url = url.clone();
+        let (url, wanted) = (url.clone(), wanted.clone());
         #[expect(clippy::disallowed_methods, reason = "once at start")]
-        let tried = tokio::task::spawn_blocking(move || migrate(&url, migrations())).await;
+        let tried = tokio::task::spawn_blocking(move || migrate(&url, &wanted)).await;
         match tried {
             Ok(Ok(())) => return,
             Ok(Err(error)) => {
@@ -476,6 +588,10 @@ mod tests {
             "postgres:///db?host=/tmp,db.example",
             "host=db.example dbname=x",
             "host=/tmp,db.example dbname=x",
+            "user=u\nhost=db.example\npassword=p",
+            "user=u\thost=db.example",
+            "service=x",
+            "postgres:///x?service=y",
         ] {
             assert!(
                 said(wrong).expect_err(wrong).contains("sslmode=verify-full"),
@@ -488,6 +604,31 @@ mod tests {
     fn what_is_no_connection_string_is_refused() {
         for wrong in ["", "x", "mysql://h/x?a=b"] {
             assert!(said(wrong).expect_err(wrong).contains("postgres://"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_libpq_would_read_otherwise_is_refused_without_a_word_of_it() {
+        for wrong in [
+            "postgres://u:50%off@localhost/x",
+            "postgres://u:hunter2%@localhost/x",
+            "postgres://u:hunter2@hunter2@localhost/x",
+            "postgres://u:a/hunter2@localhost/x",
+            "postgres://u:a?hunter2@localhost/x",
+            "postgres:///x?ho%73t=db.example",
+            "postgres:///x?hunter2",
+            "host = localhost password = hunter2",
+            "host=localhost password='hunter2 hunter2'",
+        ] {
+            let said = said(wrong).expect_err(wrong);
+            assert!(said.contains("DATABASE_URL"), "{said}");
+            assert!(!said.contains("hunter2") && !said.contains("50"), "{said}");
+        }
+        for right in [
+            "postgres://u:50%25%40%2f@localhost/x",
+            "postgresql://u@localhost?application_name=a@b",
+        ] {
+            assert_eq!(said(right), Ok(()), "{right}");
         }
     }
 

@@ -5,6 +5,7 @@ mod http;
 use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, http::StatusCode, routing::get};
+use futures_util::StreamExt;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -59,7 +60,15 @@ pub async fn serve(
 ) {
     let incoming = TcpIncoming::from(listeners.grpc)
         .with_nodelay(Some(true))
-        .with_keepalive(Some(Duration::from_secs(60)));
+        .with_keepalive(Some(Duration::from_secs(60)))
+        .then(async |accepted| {
+            // tonic would go on at once, for as long as there is no descriptor left.
+            if let Err(error) = &accepted {
+                tracing::warn!(%error, "cannot take a gRPC connection; will try again in a second");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            accepted
+        });
     let grpc = Server::builder()
         .max_concurrent_streams(256)
         // A stream whose client does not read its answers must not use up the window that its connection's calls share.

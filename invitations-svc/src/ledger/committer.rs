@@ -10,7 +10,7 @@ use diesel::{PgConnection, r2d2::ConnectionManager};
 use r2d2::PooledConnection;
 use shell::{
     clock::Clock,
-    postgres::{Pool, may_pass_again},
+    postgres::{Pool, may_pass_again, takes_no_writes},
 };
 
 use super::{
@@ -89,6 +89,10 @@ impl Committer {
                 Err(Failure::Refused(error))
                     if tried < ALONE && job.is_waited_for() && may_pass_again(&error) => {}
                 Err(Failure::Refused(_)) if !job.is_waited_for() => return Err(LedgerError::Late),
+                Err(Failure::Refused(error)) if takes_no_writes(&error) => {
+                    tracing::warn!(%error, "the database takes no writes; the caller got UNAVAILABLE");
+                    return Err(LedgerError::Unavailable);
+                }
                 Err(failure @ (Failure::Refused(_) | Failure::Panicked)) => {
                     let actor = job.command.actor();
                     tracing::error!(%actor, error = %failure, "a command cannot be committed; its caller got INTERNAL");

@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use shell::{
     clock::Clock,
-    postgres::{Database, DatabaseError, is_for_now, is_held_up},
+    postgres::{Database, DatabaseError, is_held_up, takes_no_writes},
 };
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -284,7 +284,7 @@ async fn write(
             }
             Err(error) => {
                 refusals +=
-                    u32::from(matches!(&error, DatabaseError::Statement(error) if !is_for_now(error)));
+                    u32::from(matches!(&error, DatabaseError::Statement(error) if !takes_no_writes(error)));
                 tracing::warn!(%error, "cannot write what became of emails; will try again");
             }
         }

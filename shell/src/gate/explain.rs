@@ -38,16 +38,15 @@ fn explanation(domain: &str, code: Code) -> Status {
             "REQUEST_TOO_LARGE",
             "the request is larger than this rpc takes",
         ),
-        Code::Unimplemented => refusal(
-            code,
-            domain,
-            "NO_SUCH_RPC",
-            "there is no such rpc or encoding; reflection lists the rpcs",
-        ),
+        Code::Unimplemented => no_such_rpc(domain),
         Code::Cancelled => refusal(code, domain, "CANCELLED", "the call was cancelled"),
         _ => {
             let message = "the request is not a gRPC message of this rpc";
             refusal(Code::InvalidArgument, domain, "MALFORMED_REQUEST", message)
         }
     }
+}
+pub(super) fn no_such_rpc(domain: &str) -> Status {
+    let message = "there is no such rpc or encoding; reflection lists the rpcs";
+    refusal(Code::Unimplemented, domain, "NO_SUCH_RPC", message)
 }
