@@ -11,7 +11,7 @@ use axum::{
     extract::{DefaultBodyLimit, FromRequestParts, Path, State, rejection::FormRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{Html, IntoResponse, Response},
-    routing::{get, post},
+    routing::get,
 };
 use minijinja::{Environment, context};
 use serde::Deserialize;
@@ -26,7 +26,7 @@ use crate::{
         member::Member,
         refusal::Refusal,
     },
-    ledger::{Decided, Ledger},
+    ledger::{Decided, Ledger, LedgerError},
     links::{self, AcceptLink, UrlTemplate},
     store::{books, connections, members},
     words::WORDS,
@@ -60,6 +60,8 @@ pub struct Web {
     pub keys: Keyring,
     /// What the buttons do.
     pub button: AcceptButton,
+    /// What stands before `/i/` in the pages' addresses as a browser has them; empty, or begins with a slash.
+    pub base_path: String,
     /// The product's inbox.
     pub inbox_url: UrlTemplate,
     /// Longest reply, in characters.
@@ -68,13 +70,18 @@ pub struct Web {
     pub patience: Duration,
 }
 
-/// `GET /i/TOKEN`, and `POST` to `accept`, `ignore` and `reply` below it.
+/// `GET /i/TOKEN`, and `POST` to `accept`, `ignore` and `reply` below it. A pressed button leaves its address in the
+/// browser, so a GET of it shows the page, too.
 pub fn router(web: Web) -> Router {
     Router::new()
         .route("/i/{token}", get(show))
-        .route("/i/{token}/accept", post(accept))
-        .route("/i/{token}/ignore", post(ignore))
-        .route("/i/{token}/reply", post(reply))
+        .route("/i/{token}/accept", get(show).post(accept))
+        .route("/i/{token}/ignore", get(show).post(ignore))
+        .route("/i/{token}/reply", get(show).post(reply))
+        .method_not_allowed_fallback(async |headers: HeaderMap| {
+            neutral_with(StatusCode::METHOD_NOT_ALLOWED, browser(&headers))
+        })
+        .fallback(async |headers: HeaderMap| neutral(browser(&headers)))
         .layer(DefaultBodyLimit::max(FORM_LIMIT))
         .with_state(web)
 }
@@ -113,24 +120,26 @@ async fn show(State(web): State<Web>, Token(token): Token, headers: HeaderMap) -
 }
 
 async fn accept(State(web): State<Web>, Token(token): Token, headers: HeaderMap) -> Response {
-    let Some(opened) = web.acting(token, &headers) else {
-        return neutral(browser(&headers));
+    let opened = match web.acting(token, &headers).await {
+        Ok(opened) => opened,
+        Err(page) => return page,
     };
     match web.answer(opened.link, None, Answer::Accept).await {
         Ok(Ok(_)) => web.invitation(&opened, Said::Nothing).await,
         Ok(Err(refusal)) => web.refused(&opened, refusal).await,
-        Err(error) => lost(&opened, &error),
+        Err(error) => web.lost(&opened, &error, None),
     }
 }
 
 async fn ignore(State(web): State<Web>, Token(token): Token, headers: HeaderMap) -> Response {
-    let Some(opened) = web.acting(token, &headers) else {
-        return neutral(browser(&headers));
+    let opened = match web.acting(token, &headers).await {
+        Ok(opened) => opened,
+        Err(page) => return page,
     };
     match web.answer(opened.link, None, Answer::Ignore).await {
         Ok(Ok(_)) => web.invitation(&opened, Said::Ignored).await,
         Ok(Err(refusal)) => web.refused(&opened, refusal).await,
-        Err(error) => lost(&opened, &error),
+        Err(error) => web.lost(&opened, &error, None),
     }
 }
 
@@ -148,22 +157,37 @@ async fn reply(
     headers: HeaderMap,
     form: Result<Form<ReplyForm>, FormRejection>,
 ) -> Response {
-    let Some(opened) = web.acting(token, &headers) else {
-        return neutral(browser(&headers));
+    let opened = match web.acting(token, &headers).await {
+        Ok(opened) => opened,
+        Err(page) => return page,
     };
     let Ok(Form(form)) = form else {
-        return web.invitation(&opened, Said::Wrong(String::new())).await;
+        return web.invitation(&opened, Said::Wrong(ReplyForm::new())).await;
     };
     let mut violations = Violations::default();
     let text = violations.text("text", form.text.trim(), web.reply_chars);
     if violations.into_result("", ()).is_err() || text.is_empty() {
-        return web.invitation(&opened, Said::Wrong(form.text)).await;
+        return web.invitation(&opened, Said::Wrong(form)).await;
     }
     let request = once(&opened.token, &form.nonce, &text);
     match web.answer(opened.link, Some(request), Answer::Reply(text)).await {
-        Ok(Ok(_)) => web.invitation(&opened, Said::Replied).await,
+        Ok(Ok(_)) => web.invitation(&opened, Said::Replied(form)).await,
         Ok(Err(refusal)) => web.refused(&opened, refusal).await,
-        Err(error) => lost(&opened, &error),
+        Err(error) => web.lost(&opened, &error, Some(&form)),
+    }
+}
+
+impl ReplyForm {
+    /// An empty one.
+    fn new() -> Self {
+        Self {
+            text: String::new(),
+            nonce: Uuid::new_v4().to_string(),
+        }
+    }
+
+    fn values(&self) -> minijinja::Value {
+        context! { text => &self.text, nonce => &self.nonce }
     }
 }
 
@@ -187,9 +211,10 @@ fn once(token: &str, nonce: &str, text: &str) -> RequestKey {
 enum Said {
     Nothing,
     Ignored,
-    Replied,
+    /// The reply is committed.
+    Replied(ReplyForm),
     /// Something is wrong with the reply, which is shown again.
-    Wrong(String),
+    Wrong(ReplyForm),
     /// An act was refused: the id of the text that says why.
     Refused(&'static str),
 }
@@ -203,12 +228,37 @@ impl Web {
         })
     }
 
-    /// As [`Web::open`], where buttons act.
-    fn acting(&self, token: String, headers: &HeaderMap) -> Option<Opened> {
+    /// A link whose button was pressed, or the page to show where there is nothing to do.
+    async fn acting(&self, token: String, headers: &HeaderMap) -> Result<Opened, Response> {
+        let opened = self.open(token, headers);
+        let opened = opened.ok_or_else(|| neutral(browser(headers)))?;
         match self.button {
-            AcceptButton::Acts => self.open(token, headers),
-            AcceptButton::Inbox => None,
+            AcceptButton::Acts => Ok(opened),
+            // The page may have been opened before the setting was changed.
+            AcceptButton::Inbox => Err(self.invitation(&opened, Said::Nothing).await),
         }
+    }
+
+    /// Where the page's buttons lead, but for their last word.
+    fn path(&self, opened: &Opened) -> String {
+        format!("{}/i/{}", self.base_path, opened.token)
+    }
+
+    /// Nothing is known of what became of a pressed button.
+    fn lost(&self, opened: &Opened, error: &LedgerError, reply: Option<&ReplyForm>) -> Response {
+        let invitation_id = opened.link.invitation_id;
+        tracing::warn!(%error, %invitation_id, "an accept page's button was not committed");
+        self.unavailable(opened, reply)
+    }
+
+    /// A reply stays on the page, to be sent again: as the same request, so that it is never two.
+    fn unavailable(&self, opened: &Opened, reply: Option<&ReplyForm>) -> Response {
+        page(
+            StatusCode::SERVICE_UNAVAILABLE,
+            opened.browser,
+            "unavailable.html",
+            context! { path => self.path(opened), reply => reply.map(ReplyForm::values) },
+        )
     }
 
     async fn answer(&self, link: AcceptLink, request: Option<RequestKey>, answer: Answer) -> Decided {
@@ -268,7 +318,11 @@ impl Web {
             Ok(None) => neutral(opened.browser),
             Err(error) => {
                 tracing::warn!(%error, "an accept page could not be shown");
-                unavailable(opened.browser)
+                let reply = match &said {
+                    Said::Replied(form) | Said::Wrong(form) => Some(form),
+                    Said::Nothing | Said::Ignored | Said::Refused(_) => None,
+                };
+                self.unavailable(opened, reply)
             }
         }
     }
@@ -289,12 +343,16 @@ impl Web {
             }
             Some(ReceivedState::Declined | ReceivedState::Expired) | None => return neutral(opened.browser),
         };
-        let (status, notice, draft) = match said {
-            Said::Nothing => (StatusCode::OK, None, None),
-            Said::Ignored => (StatusCode::OK, Some("ignored"), None),
-            Said::Replied => (StatusCode::OK, Some("replied"), None),
-            Said::Wrong(text) => (StatusCode::BAD_REQUEST, Some("reply-wrong"), Some(text)),
-            Said::Refused(why) => (StatusCode::CONFLICT, Some(why), None),
+        let (status, notice) = match &said {
+            Said::Nothing => (StatusCode::OK, None),
+            Said::Ignored => (StatusCode::OK, Some("ignored")),
+            Said::Replied(_) => (StatusCode::OK, Some("replied")),
+            Said::Wrong(_) => (StatusCode::BAD_REQUEST, Some("reply-wrong")),
+            Said::Refused(why) => (StatusCode::CONFLICT, Some(*why)),
+        };
+        let reply = match said {
+            Said::Wrong(form) => form,
+            Said::Nothing | Said::Ignored | Said::Replied(_) | Said::Refused(_) => ReplyForm::new(),
         };
         page(
             status,
@@ -304,36 +362,23 @@ impl Web {
                 inviter => &inviter.name,
                 note => &received.note,
                 inbox_url => self.inbox_url.of(received.id),
-                path => (self.button == AcceptButton::Acts).then(|| format!("/i/{}", opened.token)),
+                path => (self.button == AcceptButton::Acts).then(|| self.path(opened)),
                 is_ignored,
                 notice,
-                draft => draft.unwrap_or_default(),
+                reply => reply.values(),
                 reply_chars => self.reply_chars,
-                nonce => Uuid::new_v4().to_string(),
             },
         )
     }
 }
 
-/// Nothing is known of what became of a pressed button.
-fn lost(opened: &Opened, error: &crate::ledger::LedgerError) -> Response {
-    let invitation_id = opened.link.invitation_id;
-    tracing::warn!(%error, %invitation_id, "an accept page's button was not committed");
-    unavailable(opened.browser)
-}
-
 /// One page for every link that does nothing, whatever the reason and whosever it is.
 fn neutral(language: Language) -> Response {
-    page(StatusCode::NOT_FOUND, language, "neutral.html", context! {})
+    neutral_with(StatusCode::NOT_FOUND, language)
 }
 
-fn unavailable(language: Language) -> Response {
-    page(
-        StatusCode::SERVICE_UNAVAILABLE,
-        language,
-        "unavailable.html",
-        context! {},
-    )
+fn neutral_with(status: StatusCode, language: Language) -> Response {
+    page(status, language, "neutral.html", context! {})
 }
 
 fn page(status: StatusCode, language: Language, template: &str, values: minijinja::Value) -> Response {
@@ -370,6 +415,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     for (name, source) in [
         ("base.html", include_str!("web/base.html")),
         ("invitation.html", include_str!("web/invitation.html")),
+        ("reply.html", include_str!("web/reply.html")),
         ("accepted.html", include_str!("web/accepted.html")),
         ("neutral.html", include_str!("web/neutral.html")),
         ("unavailable.html", include_str!("web/unavailable.html")),
@@ -388,7 +434,7 @@ mod tests {
     fn invitation(language: Language, notice: Option<&str>, note: &str, path: Option<&str>) -> String {
         let values = context! {
             inviter => "Eve <b>", note, inbox_url => "https://x.example/", path, is_ignored => false,
-            notice, draft => "", reply_chars => 1900, nonce => "n",
+            notice, reply => ReplyForm::new().values(), reply_chars => 1900,
         };
         super::html(language, "invitation.html", values)
     }
@@ -414,8 +460,9 @@ mod tests {
                 );
             }
             for name in ["accepted.html", "neutral.html", "unavailable.html"] {
-                let html = super::html(language, name, context! {});
-                let english = super::html(Language::English, name, context! {});
+                let values = context! { path => "/i/t", reply => ReplyForm::new().values() };
+                let html = super::html(language, name, values.clone());
+                let english = super::html(Language::English, name, values);
                 assert_eq!(html == english, language == Language::English, "{html}");
             }
         }
@@ -444,7 +491,7 @@ mod tests {
     fn an_ignored_invitation_can_still_be_accepted_but_not_ignored() {
         let values = context! {
             inviter => "Eve", note => "", inbox_url => "https://x.example/", path => "/i/t", is_ignored => true,
-            notice => None::<&str>, draft => "", reply_chars => 1900, nonce => "n",
+            notice => None::<&str>, reply => ReplyForm::new().values(), reply_chars => 1900,
         };
         let html = super::html(Language::English, "invitation.html", values);
         assert!(html.contains("/accept") && !html.contains("/ignore"), "{html}");

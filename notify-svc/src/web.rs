@@ -19,12 +19,14 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
+use diesel::{PgConnection, QueryResult};
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use serde::Deserialize;
 use shell::{
     clock::Clock,
     postgres::{Database, DatabaseError},
 };
+use uuid::Uuid;
 
 use crate::{
     domain::{
@@ -54,13 +56,18 @@ pub(crate) fn router(web: Web) -> Router {
     Router::new()
         .route("/settings/{token}", get(settings).post(save))
         .route("/unsubscribe/{token}", get(offer).post(unsubscribe))
+        .method_not_allowed_fallback(async |headers: HeaderMap| {
+            neutral_with(StatusCode::METHOD_NOT_ALLOWED, browser(&headers))
+        })
+        .fallback(async |headers: HeaderMap| neutral(browser(&headers)))
         .layer(DefaultBodyLimit::max(FORM_LIMIT))
         .with_state(web)
 }
 
 async fn settings(State(web): State<Web>, reader: Reader) -> Response {
     match web.choices(&reader).await {
-        Ok(preferences) => settings_page(reader.language, &preferences, false),
+        Ok(Some(preferences)) => settings_page(reader.language, &preferences, false),
+        Ok(None) => neutral(reader.language),
         Err(error) => unavailable(&reader, &error),
     }
 }
@@ -96,7 +103,8 @@ async fn save(
     .switch(Kind::Acceptance, Some(choices.acceptances.is_some()))
     .switch(Kind::Reply, Some(choices.replies.is_some()));
     match web.choose(&reader, changes).await {
-        Ok(preferences) => settings_page(reader.language, &preferences, true),
+        Ok(Some(preferences)) => settings_page(reader.language, &preferences, true),
+        Ok(None) => neutral(reader.language),
         Err(error) => unavailable(&reader, &error),
     }
 }
@@ -112,21 +120,33 @@ async fn unsubscribe(State(web): State<Web>, reader: Reader, request: Request) -
     }
     let kind = reader.link.kind;
     let changes = Changes::default().switch(kind, Some(false));
-    if let Err(error) = web.choose(&reader, changes).await {
-        return unavailable(&reader, &error);
+    match web.choose(&reader, changes).await {
+        Ok(Some(_)) => {}
+        Ok(None) => return neutral(reader.language),
+        Err(error) => return unavailable(&reader, &error),
     }
     let values = context! { kind => kind.name(), settings_url => web.links.settings(&reader.link) };
     page(StatusCode::OK, reader.language, "unsubscribed.html", values)
 }
 
 /// Whether the body is `List-Unsubscribe=One-Click` in either encoding of forms (RFC 8058, section 3.2).
-async fn is_one_click(request: Request) -> bool {
+async fn is_one_click(mut request: Request) -> bool {
     const FIELD: &str = "List-Unsubscribe";
     const VALUE: &str = "One-Click";
+    const URLENCODED: &str = "application/x-www-form-urlencoded";
     let content_type = request.headers().get(header::CONTENT_TYPE);
     let content_type = content_type.map(|kind| kind.as_bytes().to_ascii_lowercase());
-    let is_multipart = content_type.is_some_and(|kind| kind.starts_with(b"multipart/form-data"));
-    if !is_multipart {
+    let is = |name: &str| {
+        content_type
+            .as_ref()
+            .is_some_and(|kind| kind.starts_with(name.as_bytes()))
+    };
+    if !is("multipart/form-data") {
+        // A media type has no case (RFC 9110, section 8.3.1); axum's has.
+        if is(URLENCODED) {
+            let kind = HeaderValue::from_static(URLENCODED);
+            request.headers_mut().insert(header::CONTENT_TYPE, kind);
+        }
         let form = Form::<Vec<(String, String)>>::from_request(request, &()).await;
         return form
             .is_ok_and(|Form(fields)| fields.iter().any(|(name, value)| name == FIELD && value == VALUE));
@@ -161,22 +181,36 @@ impl FromRequestParts<Web> for Reader {
                 language: Language::of(&link.locale),
                 link,
             }),
-            None => Err(neutral(&parts.headers)),
+            None => Err(neutral(browser(&parts.headers))),
         }
     }
 }
 
 impl Web {
-    async fn choices(&self, reader: &Reader) -> Result<Preferences, DatabaseError> {
-        let member_id = reader.link.member_id;
-        let read = move |connection: &mut _| store::preferences(connection, member_id);
-        self.database.run(Instant::now() + self.patience, read).await
+    async fn choices(&self, reader: &Reader) -> Result<Option<Preferences>, DatabaseError> {
+        self.unless_erased(reader, store::preferences).await
     }
 
-    async fn choose(&self, reader: &Reader, changes: Changes) -> Result<Preferences, DatabaseError> {
-        let (member_id, now) = (reader.link.member_id, self.clock.now());
-        let choose = move |connection: &mut _| store::choose(connection, member_id, &changes, now);
-        self.database.run(Instant::now() + self.patience, choose).await
+    async fn choose(&self, reader: &Reader, changes: Changes) -> Result<Option<Preferences>, DatabaseError> {
+        let now = self.clock.now();
+        let choose = move |connection: &mut _, member_id| store::choose(connection, member_id, &changes, now);
+        self.unless_erased(reader, choose).await
+    }
+
+    /// Does `work` for the reader; answers none where they were erased since the link was made.
+    async fn unless_erased<T: Send + 'static>(
+        &self,
+        reader: &Reader,
+        work: impl FnOnce(&mut PgConnection, Uuid) -> QueryResult<T> + Send + 'static,
+    ) -> Result<Option<T>, DatabaseError> {
+        let (member_id, issued) = (reader.link.member_id, reader.link.issued);
+        let work = move |connection: &mut PgConnection| {
+            if store::is_erased(connection, member_id, issued)? {
+                return Ok(None);
+            }
+            work(connection, member_id).map(Some)
+        };
+        self.database.run(Instant::now() + self.patience, work).await
     }
 }
 
@@ -199,11 +233,18 @@ fn settings_page(language: Language, preferences: &Preferences, saved: bool) -> 
 }
 
 /// One page for every link that does nothing, whatever the reason.
-fn neutral(headers: &HeaderMap) -> Response {
+fn neutral(language: Language) -> Response {
+    neutral_with(StatusCode::NOT_FOUND, language)
+}
+
+/// What a browser asks for, where no link tells what its reader speaks.
+fn browser(headers: &HeaderMap) -> Language {
     let accepted = headers.get(header::ACCEPT_LANGUAGE);
-    let accepted = accepted.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let language = Language::accepted(accepted);
-    page(StatusCode::NOT_FOUND, language, "neutral.html", context! {})
+    Language::accepted(accepted.and_then(|value| value.to_str().ok()).unwrap_or_default())
+}
+
+fn neutral_with(status: StatusCode, language: Language) -> Response {
+    page(status, language, "neutral.html", context! {})
 }
 
 /// Somebody sent what no page of ours sends.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
 use proto::invitations::v1::{ReceivedState, SentState, accept_invitation_request::Target};
 use tests::{
     clients::{Invitations, member, reason},
@@ -355,10 +356,77 @@ async fn without_an_acting_button_the_page_leads_to_the_inbox() {
     let pressed = http::post(&format!("{}/accept", invited.link), &[])
         .await
         .expect("it answers");
-    assert_eq!(pressed.status, 404);
+    assert_eq!(pressed.status, 200);
+    assert!(forms::all(&pressed.body).is_empty(), "{}", pressed.body);
+    assert!(pressed.body.contains("product.example"), "{}", pressed.body);
     let received = clients
         .received(&invited.ben, &invited.invitation)
         .await
         .expect("found");
     assert_eq!(received.state(), ReceivedState::Pending);
+}
+
+/// A browser has the address of a pressed button in its bar.
+#[tokio::test]
+async fn the_address_of_a_button_shows_the_page_and_any_other_says_what_is_wrong() {
+    let system = System::start("button_address").await;
+    let clients = system.clients();
+    let invited = invited(&system, &clients).await;
+    for act in ["accept", "ignore", "reply"] {
+        let page = http::get(&format!("{}/{act}", invited.link))
+            .await
+            .expect("it answers");
+        assert_eq!(page.status, 200);
+        assert!(forms::button(&page.body, "Accept").is_some(), "{}", page.body);
+    }
+    let received = clients
+        .received(&invited.ben, &invited.invitation)
+        .await
+        .expect("found");
+    assert_eq!(received.state(), ReceivedState::Pending);
+    let neutral = http::get(&system.invitations.page("/i/forged"))
+        .await
+        .expect("it answers");
+    let beyond = http::get(&format!("{}/", invited.link))
+        .await
+        .expect("it answers");
+    assert_eq!((beyond.status, &beyond.body), (404, &neutral.body));
+    let posted = http::post(&invited.link, &[]).await.expect("it answers");
+    assert_eq!((posted.status, &posted.body), (405, &neutral.body));
+}
+
+#[tokio::test]
+async fn a_reply_that_is_not_committed_stays_on_the_page_and_is_one_when_sent_again() {
+    let system = System::start("kept_reply").await;
+    let clients = system.clients();
+    let invited = invited(&system, &clients).await;
+    let mut database = system.invitations_database.connect();
+    database
+        .batch_execute("ALTER TABLE reply RENAME TO hidden")
+        .expect("it is ours");
+    let text = "Have we <met>?";
+    let lost = press(&system, &invited.link, "Reply", &[("text", text)]).await;
+    assert_eq!(lost.status, 503);
+    assert!(
+        lost.body.contains("Have we &lt;met&gt;?</textarea>"),
+        "{}",
+        lost.body
+    );
+    database
+        .batch_execute("ALTER TABLE hidden RENAME TO reply")
+        .expect("it is ours");
+    let (form, button) = forms::button(&lost.body, "Reply").expect("it has the button");
+    let mut fields = form.fields(&button);
+    fields.push(("text".to_owned(), text.to_owned()));
+    for time in ["first", "second"] {
+        let sent = http::post(&system.invitations.page(&form.action), &fields)
+            .await
+            .expect("it answers");
+        assert_eq!(sent.status, 200, "{time}: {}", sent.body);
+    }
+    let replies = clients
+        .replies(&invited.ada, &invited.invitation)
+        .await
+        .expect("listed");
+    assert_eq!(replies.len(), 1, "{replies:?}");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use diesel::{RunQueryDsl, connection::SimpleConnection};
-use proto::notify::v1::{EmailState, Preferences, QueueEmail, UpdatePreferencesRequest};
+use proto::notify::v1::{EmailState, EraseMemberRequest, Preferences, QueueEmail, UpdatePreferencesRequest};
 use reqwest::{Method, Response, header::HeaderMap};
 use tests::{
     clients::member,
@@ -205,7 +205,7 @@ async fn one_click_of_a_mailbox_provider_switches_off_the_email_s_kind_and_no_ot
         ),
         (
             acceptance(),
-            URLENCODED,
+            "Application/X-WWW-Form-Urlencoded",
             "List-Unsubscribe=One-Click",
             Preferences {
                 acceptances: false,
@@ -275,8 +275,53 @@ async fn what_is_no_one_click_changes_nothing_and_says_what_would_be_right() {
     }
     assert_eq!(choices.get(reader(&queued)).await.expect("read"), ALL_ON);
     for method in [Method::PUT, Method::DELETE, Method::PATCH] {
-        assert_eq!(ask(method.clone(), &url).await.status(), 405, "{method}");
+        let answer = ask(method.clone(), &url).await;
+        assert_eq!(answer.status(), 405, "{method}");
+        assert_eq!(
+            answer.headers()["cache-control"],
+            "no-store",
+            "it is a page of ours"
+        );
     }
+    let neutral = http::get(&post.service.page("/settings/forged"))
+        .await
+        .expect("it answers");
+    let beyond = http::get(&format!("{settings}/")).await.expect("it answers");
+    assert_eq!((beyond.status, beyond.body), (404, neutral.body));
+}
+
+/// Nor do they steer whoever gets the same id later.
+#[tokio::test]
+async fn links_of_a_member_who_was_erased_open_nothing() {
+    let (post, choices) = started("pages_erased").await;
+    let queued = initial();
+    let email = received(&post, &queued).await;
+    let member_id = reader(&queued);
+    let (settings, unsubscribe) = (settings_url(&post, &email), unsubscribe_url(&email));
+    assert_eq!(http::get(&settings).await.expect("it answers").status, 200);
+    let erase = EraseMemberRequest {
+        member_id: member_id.to_owned(),
+        until: None,
+    };
+    choices.erase(erase).await.expect("erased");
+    let neutral = http::get(&post.service.page("/settings/forged"))
+        .await
+        .expect("it answers");
+    for answer in [
+        http::get(&settings).await.expect("it answers"),
+        one_click(&settings, URLENCODED, "save=1").await,
+        one_click(&unsubscribe, URLENCODED, "List-Unsubscribe=One-Click").await,
+    ] {
+        assert_eq!((answer.status, &answer.body), (404, &neutral.body));
+    }
+    assert_eq!(choices.get(member_id).await.expect("read"), ALL_ON);
+    // A second later, because links have whole seconds.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut later = initial();
+    later.recipient.as_mut().expect("set").member_id = member_id.to_owned();
+    let email = received(&post, &later).await;
+    let answer = one_click(&unsubscribe_url(&email), URLENCODED, "List-Unsubscribe=One-Click").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
 #[tokio::test]

@@ -20,3 +20,4 @@ neutral-hint = Dieser Link führt zu keiner offenen Einladung. In Ihrem Posteing
 
 unavailable = Bitte versuchen Sie es noch einmal
 unavailable-hint = Das geht im Moment nicht. Wenn Sie den Link in einer Minute noch einmal öffnen, sehen Sie, wie es um die Einladung steht.
+unavailable-reply = Das geht im Moment nicht. Ihre Antwort steht noch hier: Senden Sie sie in einer Minute noch einmal. Sie kommt nicht doppelt an.

@@ -20,3 +20,4 @@ neutral-hint = This link does not lead to an open invitation. Your inbox shows t
 
 unavailable = Please try again
 unavailable-hint = We cannot do this right now. Opening the link again in a minute will show where the invitation stands.
+unavailable-reply = We cannot do this right now. Your reply is still here: send it again in a minute. It will not arrive twice.

@@ -20,3 +20,4 @@ neutral-hint = Este enlace no lleva a ninguna invitación abierta. En su bandeja
 
 unavailable = Inténtelo de nuevo
 unavailable-hint = Ahora mismo no es posible. Si abre el enlace otra vez dentro de un minuto, verá en qué estado está la invitación.
+unavailable-reply = Ahora mismo no es posible. Su respuesta sigue aquí: envíela otra vez dentro de un minuto. No llegará dos veces.

@@ -20,3 +20,4 @@ neutral-hint = Ce lien ne mène à aucune invitation ouverte. Votre boîte de r�
 
 unavailable = Veuillez réessayer
 unavailable-hint = C’est impossible pour l’instant. Rouvrez le lien dans une minute pour voir où en est l’invitation.
+unavailable-reply = C’est impossible pour l’instant. Votre réponse est encore là : envoyez-la de nouveau dans une minute. Elle n’arrivera pas deux fois.

@@ -20,3 +20,4 @@ neutral-hint = Este link não leva a nenhum convite aberto. Sua caixa de entrada
 
 unavailable = Tente novamente
 unavailable-hint = Não é possível fazer isso agora. Abra o link de novo em um minuto para ver a situação do convite.
+unavailable-reply = Não é possível fazer isso agora. Sua resposta continua aqui: envie-a de novo em um minuto. Ela não chegará duas vezes.

@@ -105,7 +105,7 @@ impl Preferences {
             unnamed = self.database.run(deadline, unname).await?;
         }
         let rest = move |connection: &mut _| {
-            store::forget_reader(connection, erasure)?;
+            store::forget_reader(connection, erasure, now)?;
             store::left_about(connection, erasure)
         };
         let left = self.database.run(deadline, rest).await?;

@@ -4,7 +4,7 @@
 
 use diesel::{
     PgConnection, QueryResult, RunQueryDsl,
-    sql_types::{BigInt, SmallInt, Timestamptz, Uuid as SqlUuid},
+    sql_types::{BigInt, Bool, SmallInt, Timestamptz, Uuid as SqlUuid},
 };
 use jiff::Timestamp;
 use jiff_diesel::ToDiesel;
@@ -99,9 +99,21 @@ statement! {
     struct Forget {
         member_id: Uuid as SqlUuid,
         until: jiff_diesel::Timestamp as Timestamptz,
+        now: jiff_diesel::Timestamp as Timestamptz,
     } -> SqlUuid =
-    "DELETE FROM reader WHERE member_id = " member_id " AND (chosen_at IS NULL OR chosen_at <= " until
-    ") RETURNING member_id"
+    "WITH asked AS (SELECT " member_id " AS member_id, " until " AS until, " now " AS now), \
+     noted AS (INSERT INTO erased_reader (member_id, until) SELECT member_id, least(until, now) FROM asked \
+       ON CONFLICT (member_id) DO UPDATE SET until = greatest(erased_reader.until, excluded.until)) \
+     DELETE FROM reader USING asked WHERE reader.member_id = asked.member_id \
+       AND (chosen_at IS NULL OR chosen_at <= asked.until) RETURNING reader.member_id"
+}
+
+statement! {
+    struct IsErased {
+        member_id: Uuid as SqlUuid,
+        at: jiff_diesel::Timestamp as Timestamptz,
+    } -> Bool =
+    "SELECT EXISTS (SELECT FROM erased_reader WHERE member_id = " member_id " AND until >= " at ")"
 }
 
 statement! {
@@ -159,11 +171,25 @@ pub(crate) fn blank_about(connection: &mut PgConnection, erasure: Erasure, limit
     blank.get_result(connection)
 }
 
-/// Forgets what the member chose and got.
-pub(crate) fn forget_reader(connection: &mut PgConnection, erasure: Erasure) -> QueryResult<()> {
+/// Whether the member was erased at a time or after it.
+pub(crate) fn is_erased(connection: &mut PgConnection, member_id: Uuid, at: Timestamp) -> QueryResult<bool> {
+    IsErased {
+        member_id,
+        at: at.to_diesel(),
+    }
+    .get_result(connection)
+}
+
+/// Forgets what the member chose and got, and that links of before lead to them.
+pub(crate) fn forget_reader(
+    connection: &mut PgConnection,
+    erasure: Erasure,
+    now: Timestamp,
+) -> QueryResult<()> {
     let forget = Forget {
         member_id: erasure.member_id,
         until: erasure.until.to_diesel(),
+        now: now.to_diesel(),
     };
     forget.load::<Uuid>(connection).map(drop)
 }

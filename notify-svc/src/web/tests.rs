@@ -23,7 +23,7 @@ fn pages(language: Language) -> Vec<Response> {
     let mut pages = vec![
         settings_page(language, &Preferences::default(), false),
         settings_page(language, &chosen, true),
-        neutral(&accepted),
+        neutral(browser(&accepted)),
         wrong(language, "settings"),
         wrong(language, "unsubscribe"),
         page(
