@@ -154,13 +154,21 @@ async fn an_address_that_was_let_go_stays_free_of_what_was_known_before() {
         .await
         .expect_err("another request");
     assert_eq!(reason(&other), "REQUEST_ID_REUSED");
-    let answer = deliveries.bounce(bounce).await.expect("taken");
+    let answer = deliveries.bounce(bounce.clone()).await.expect("taken");
     assert!(!answer.suppressed, "it says nothing new");
+    let beside = "Final-Recipient: rfc822; other@example.com\nAction: failed\nStatus: 4.4.1\n\nFinal-Recipient: rfc822";
+    let answer = deliveries
+        .bounce(bounce.replacen("Final-Recipient: rfc822", beside, 1))
+        .await;
+    assert!(
+        !answer.expect("taken").suppressed,
+        "nothing new of a dead mailbox"
+    );
     assert_eq!(deliveries.suppression(&address).await, None);
     let (_, events) = deliveries.get(&email_id).await.expect("answered");
     assert_eq!(
         events.iter().map(told).collect::<Vec<_>>(),
-        ["250", "5.1.1", "RemoveSuppression"]
+        ["250", "5.1.1", "RemoveSuppression", "4.4.1"]
     );
     assert!(format!("{:?}", events[2]).contains(NOTE));
     let (later, _) = {

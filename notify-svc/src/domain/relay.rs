@@ -27,7 +27,7 @@ pub(crate) enum Blame {
 /// ones may be about a parameter that few emails have. Once a reader is named, or the text is known, 5.7.x may be meant for
 /// one email.
 ///
-/// 530 and its like come at MAIL, too, where a server asks for a login that we have none for (RFC 4954, section 6).
+/// 530 and its like come later, too, where a server asks for a login that we have none for (RFC 4954, section 6).
 pub(crate) fn blame(ending: &Ending) -> Option<Blame> {
     let is = |named: fn(Enhanced) -> bool| ending.enhanced.is_some_and(named);
     match (ending.step, ending.code) {
@@ -41,6 +41,7 @@ pub(crate) fn blame(ending: &Ending) -> Option<Blame> {
         (Step::Mail, code) => code
             .is_some_and(|code| code >= 500)
             .then_some(Blame::RelayOrEmail),
+        (Step::Rcpt | Step::Data | Step::Body, Some(530 | 534 | 535 | 538)) => Some(Blame::RelayOrEmail),
         (Step::Rcpt | Step::Data | Step::Body, _) => is(Enhanced::is_about_us).then_some(Blame::RelayOrEmail),
     }
 }

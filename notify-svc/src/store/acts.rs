@@ -97,9 +97,10 @@ statement! {
 }
 
 statement! {
+    /// Never later than it would be: who has waited longest is first.
     struct RunNow { email_id: Uuid as SqlUuid, now: jiff_diesel::Timestamp as Timestamptz } -> Integer =
     "WITH one AS (SELECT " email_id " AS email_id) \
-     UPDATE due SET run_at = " now " FROM one WHERE due.email_id = one.email_id RETURNING 1"
+     UPDATE due SET run_at = least(run_at, " now ") FROM one WHERE due.email_id = one.email_id RETURNING 1"
 }
 
 statement! {

@@ -163,6 +163,7 @@ fn identify<'a>(
             let identity = Identity {
                 fingerprint: queue.fingerprint,
                 email_id: new_id(),
+                other_id: Some(queue.other_id),
             };
             wanted.insert(&queue.key, identity);
         }
@@ -183,9 +184,12 @@ fn identify<'a>(
         .map(|(key, identity)| ((*key).to_owned(), *identity))
         .collect();
     by_key.extend(known);
-    let stranger = queues
-        .iter()
-        .find(|(_, queue)| by_key[&queue.key].fingerprint != queue.fingerprint);
+    let is_same = |queue: &Queue| {
+        let known = &by_key[&queue.key];
+        // Fingerprints of invitations do not have the inviter.
+        known.fingerprint == queue.fingerprint && known.other_id.is_none_or(|id| id == queue.other_id)
+    };
+    let stranger = queues.iter().find(|(_, queue)| !is_same(queue));
     match stranger {
         Some((index, _)) => Err(Failure::Refused(Refusal::KeyReused { index: *index })),
         None => Ok(Ids { by_key, new }),

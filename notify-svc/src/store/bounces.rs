@@ -12,7 +12,10 @@ use super::{
     statement::statement,
     suppressions::{Reason, suppress},
 };
-use crate::domain::{bounce::Notification, diagnostic::words};
+use crate::domain::{
+    bounce::{Fate, Notification},
+    diagnostic::words,
+};
 
 /// What became of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +45,9 @@ statement! {
         at: jiff_diesel::Timestamp as Timestamptz,
         statuses: Vec<String> as Array<Text>,
         diagnostics: Vec<String> as Array<Text>,
-    } -> Text =
+    } -> (Text, Text) =
     "INSERT INTO bounce (email_id, at, status, diagnostic) SELECT " email_id ", " at ", status, diagnostic FROM unnest("
-    statuses ", " diagnostics ") AS told (status, diagnostic) ON CONFLICT DO NOTHING RETURNING status"
+    statuses ", " diagnostics ") AS told (status, diagnostic) ON CONFLICT DO NOTHING RETURNING status, diagnostic"
 }
 
 statement! {
@@ -67,21 +70,27 @@ pub(crate) fn note_bounce(
         let Some(hash) = found else {
             return Ok(Noted::Foreign);
         };
-        let fates = &notification.fates;
+        let told = |fate: &Fate| (fate.status.to_string(), words(&fate.diagnostic));
+        let (statuses, diagnostics) = notification.fates.iter().map(told).unzip();
         let insert = Insert {
             email_id,
             at: now.to_diesel(),
-            statuses: fates.iter().map(|fate| fate.status.to_string()).collect(),
-            diagnostics: fates.iter().map(|fate| words(&fate.diagnostic)).collect(),
+            statuses,
+            diagnostics,
         };
-        let is_new = !insert.load::<String>(connection)?.is_empty();
-        let Some(fate) = fates.iter().find(|fate| fate.is_dead_mailbox()) else {
+        let new: Vec<(String, String)> = insert.load(connection)?;
+        let dead: Vec<&Fate> = notification
+            .fates
+            .iter()
+            .filter(|fate| fate.is_dead_mailbox())
+            .collect();
+        if dead.is_empty() {
             return Ok(Noted::Recorded {
                 email_id,
                 suppressed: false,
             });
-        };
-        if is_new {
+        }
+        if let Some(fate) = dead.into_iter().find(|fate| new.contains(&told(fate))) {
             let told = (email_id, fate.status.to_string());
             suppress(connection, &[told], Reason::Bounced, now)?;
         }

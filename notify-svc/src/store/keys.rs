@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use diesel::{
     PgConnection, QueryResult, RunQueryDsl,
-    sql_types::{Array, Binary, Text, Uuid as SqlUuid},
+    sql_types::{Array, Binary, Nullable, Text, Uuid as SqlUuid},
 };
 use uuid::Uuid;
 
@@ -16,6 +16,8 @@ use crate::domain::fingerprint::Fingerprint;
 pub(super) struct Identity {
     pub(super) fingerprint: Fingerprint,
     pub(super) email_id: Uuid,
+    /// The member whom the email tells of; unknown for emails of before.
+    pub(super) other_id: Option<Uuid>,
 }
 
 statement! {
@@ -30,8 +32,9 @@ statement! {
 }
 
 statement! {
-    struct Select { keys: Vec<String> as Array<Text> } -> (Text, Binary, SqlUuid) =
-    "SELECT key, fingerprint, email_id FROM email_key WHERE key = ANY(" keys ")"
+    struct Select { keys: Vec<String> as Array<Text> } -> (Text, Binary, SqlUuid, Nullable<SqlUuid>) =
+    "SELECT key, fingerprint, email_id, other_id FROM email_key LEFT JOIN email ON email.id = email_id \
+     WHERE key = ANY(" keys ")"
 }
 
 /// Takes the keys that are free, and answers what the others stand for. Waits for a call that is taking the same ones.
@@ -56,8 +59,9 @@ pub(super) fn take(
         .keys()
         .filter(|key| !inserted.contains(**key))
         .map(ToString::to_string);
-    let rows: Vec<(String, Vec<u8>, Uuid)> = Select { keys: keys.collect() }.load(connection)?;
-    let known = rows.into_iter().map(|(key, fingerprint, email_id)| {
+    let rows: Vec<(String, Vec<u8>, Uuid, Option<Uuid>)> =
+        Select { keys: keys.collect() }.load(connection)?;
+    let known = rows.into_iter().map(|(key, fingerprint, email_id, other_id)| {
         let fingerprint = fingerprint
             .try_into()
             .map_err(|_| diesel::result::Error::DeserializationError("a fingerprint has 32 bytes".into()))?;
@@ -66,6 +70,7 @@ pub(super) fn take(
             Identity {
                 fingerprint,
                 email_id,
+                other_id,
             },
         ))
     });

@@ -29,6 +29,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// Reaps until `stop`.
 pub(super) async fn run(courier: Arc<Courier>, wake: Arc<Notify>, stop: CancellationToken) {
     let pause = PAUSE.min(contact::heartbeat(courier.duty.lease));
+    let mut open = Vec::new();
     while !stop.is_cancelled() {
         match reap(&courier).await {
             Ok(reaped) => {
@@ -47,9 +48,12 @@ pub(super) async fn run(courier: Arc<Courier>, wake: Arc<Notify>, stop: Cancella
                 tracing::info!(%error, "cannot move the open emails to fresh files now; will try again")
             }
         }
-        if let Err(error) = count(&courier).await {
-            tracing::warn!(%error, "cannot count open emails");
+        match count(&courier).await {
+            Ok(counted) => open = counted,
+            // What was open then is taken to be still, so that its age grows while nobody can look.
+            Err(error) => tracing::warn!(%error, "cannot count open emails"),
         }
+        tell(&open, courier.duty.clock.now());
         tokio::select! {
             () = tokio::time::sleep(pause.mul_f64(rand::random_range(0.8..1.2))) => {}
             () = stop.cancelled() => {}
@@ -57,10 +61,13 @@ pub(super) async fn run(courier: Arc<Courier>, wake: Arc<Notify>, stop: Cancella
     }
 }
 
-async fn count(courier: &Courier) -> Result<(), DatabaseError> {
+async fn count(courier: &Courier) -> Result<Vec<Open>, DatabaseError> {
     let now = courier.duty.clock.now();
     let work = move |connection: &mut _| store::open(connection, now);
-    let open: Vec<Open> = courier.duty.database.run(deadline(), work).await?;
+    courier.duty.database.run(deadline(), work).await
+}
+
+fn tell(open: &[Open], now: Timestamp) {
     for kind in Kind::ALL {
         let of_kind = open.iter().find(|open| open.kind == kind);
         let oldest = of_kind.map_or(Duration::ZERO, |open| {
@@ -69,7 +76,6 @@ async fn count(courier: &Courier) -> Result<(), DatabaseError> {
         let (count, delayed) = of_kind.map_or((0, 0), |open| (open.count, open.delayed));
         measure::open(kind, count, delayed, oldest);
     }
-    Ok(())
 }
 
 /// Answers how many leases were taken away.

@@ -44,11 +44,13 @@ fn a_421_and_a_5_7_x_are_the_relay_s_fault_and_once_a_reader_is_named_a_5_7_x_ma
 }
 
 #[test]
-fn a_refused_login_or_tls_is_the_relay_s_fault_and_the_same_code_for_a_reader_is_not() {
+fn a_refused_login_or_tls_is_the_relay_s_fault_and_once_a_reader_is_named_may_be_the_email_s() {
     for code in [530, 534, 535, 538] {
         check(Step::Connect, Some(code), "no", Event::Fault);
         check(Step::Mail, Some(code), "no", Event::Fault);
-        check(Step::Rcpt, Some(code), "no", Event::Answered);
+        for step in [Step::Rcpt, Step::Data, Step::Body] {
+            check(step, Some(code), "no", Event::Suspect(EMAIL));
+        }
     }
     check(Step::Connect, Some(454), "TLS not available", Event::Fault);
     check(Step::Rcpt, Some(454), "later", Event::Answered);
