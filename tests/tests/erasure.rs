@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use diesel::{RunQueryDsl, sql_query};
+use diesel::{RunQueryDsl, connection::SimpleConnection, sql_query};
 use jiff::SignedDuration;
 use proto::invitations::v1::{
     AuditAction, Folder, Limit, Member, SendInvitationRequest, send_invitation_response::Outcome,
@@ -14,6 +14,7 @@ use tests::{
     local::Local,
     mail,
     operators::{Operators, used},
+    patience::until,
     processes::Service,
     system::System,
 };
@@ -182,10 +183,15 @@ async fn what_waits_for_the_feed_alone_keeps_no_text() {
     // A resend within a day owes no email.
     noted(&clients, &ada, &ben).await;
     let waiting = "SELECT count(*) FROM outbox WHERE due_at IS NOT NULL";
-    while local.count(waiting) > 0 {
-        local.time.step(SignedDuration::from_millis(50));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until(
+        Duration::from_secs(60),
+        "notify-svc has heard of all",
+        async || {
+            local.time.step(SignedDuration::from_millis(50));
+            local.count(waiting) == 0
+        },
+    )
+    .await;
     assert_eq!(local.count("SELECT count(*) FROM outbox WHERE unfed"), 2);
     assert_eq!(local.count("SELECT count(*) FROM outbox WHERE text <> ''"), 0);
 }
@@ -252,6 +258,35 @@ async fn a_member_who_is_made_known_again_begins_anew_with_their_account() {
         clients.folder(&cleo, Folder::Inbox).await.expect("listed").len(),
         1
     );
+}
+
+/// Also where the call that erased them broke off before it had ended what was open.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_open_ends_before_its_member_is_known_again() {
+    let local = Local::start("erase_halfway", &["--max-call-ms", "3000"]).await;
+    let clients = local.clients();
+    let ben = member("Ben");
+    clients.upsert(vec![ben.clone()]).await.expect("taken");
+    let [ada] = clients.new_members(["Ada"]).await;
+    let invitation = clients.invite(&ada, &ben.member_id).await.invitation_id;
+    let mut holder = local.database.connect();
+    holder
+        .batch_execute(&format!(
+            "BEGIN; SELECT FROM received WHERE id = '{invitation}' FOR UPDATE"
+        ))
+        .expect("locked");
+    clients
+        .erase(&ben.member_id)
+        .await
+        .expect_err("it waits for the lock");
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while local.count(waiting) > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    holder.batch_execute("COMMIT").expect("let go");
+    clients.upsert(vec![ben.clone()]).await.expect("taken");
+    not_found(clients.act(Act::Accept, &ben.member_id, &invitation).await);
+    not_found(clients.received(&ben.member_id, &invitation).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

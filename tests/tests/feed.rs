@@ -16,11 +16,15 @@ use tests::{
     feed::{Feed, by_pair, kinds},
     files,
     local::Local,
+    patience::until,
     processes::{Launch, Service},
     system::{LINK_KEY, System},
 };
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
+
+/// Longest wait for what has to come.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// So long that no heartbeat comes but the first.
 const NO_HEARTBEAT: [&str; 2] = ["--feed-heartbeat-seconds", "3600"];
@@ -258,7 +262,12 @@ async fn two_sequencers_and_a_relay_keep_the_order_of_commits_and_lose_nothing()
     database.connect().batch_execute(NOTED).expect("made");
     let reader = tokio::spawn({
         let feed = Feed::at(services[0].grpc());
-        async move { feed.first("", "", 400 * VERSIONS as usize).await.0 }
+        // Longer than the outbox may take to become empty.
+        let patience = Duration::from_secs(150);
+        async move {
+            let (seen, _) = feed.first_within(patience, "", "", 400 * VERSIONS as usize).await;
+            seen
+        }
     });
     let writer = std::thread::spawn({
         let mut connection = database.connect();
@@ -513,6 +522,13 @@ async fn each_side_is_shown_what_it_may_see() {
     }
     let (everything, _) = feed.first("", "", 9).await;
     assert_eq!(everything.len(), 9);
+    let kept: Vec<Kind> = everything
+        .iter()
+        .filter(|one| one.reaches_nobody)
+        .map(Transition::kind)
+        .collect();
+    assert_eq!(kept, [Kind::Resent], "services keep it from the recipient, too");
+    assert!(inviter.iter().chain(&recipient).all(|one| !one.reaches_nobody));
     let ended = everything
         .iter()
         .find(|one| one.kind() == Kind::Disconnected)
@@ -607,7 +623,7 @@ async fn what_is_trimmed_is_said_to_be_gone_and_an_empty_cursor_begins_after_it(
         clients.invite(&people[0], recipient).await;
     }
     until_all_are_fed(&database).await;
-    // Whoever has the duty looks once a minute; a new process looks at once.
+    // Whoever has the duty looks every few seconds; a new process looks at once.
     services[1].kill();
     connection
         .batch_execute("UPDATE duty SET until = now() - interval '1 day'")
@@ -765,9 +781,10 @@ async fn streams_end_with_their_database_and_go_on_with_the_cursor() {
         (Code::Unavailable, "DATABASE_UNAVAILABLE".to_owned())
     );
     cluster.start().expect("it comes back");
-    while clients.send(&people[0], &people[2]).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until(PATIENCE, "a send is taken again", async || {
+        clients.send(&people[0], &people[2]).await.is_ok()
+    })
+    .await;
     let (rest, _) = feed.first("", &cursor, 1).await;
     assert_eq!(rest[0].recipient_id, people[2]);
 }
@@ -786,10 +803,13 @@ async fn one_stream_too_many_is_refused_until_one_ends() {
     );
     assert!(refused.get_details_retry_info().is_some());
     drop(first);
-    while let Err(status) = feed.watch("", "").await {
-        assert_eq!(reason(&status), "TOO_MANY_STREAMS");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until(PATIENCE, "the place is free", async || {
+        let watching = feed.watch("", "").await;
+        watching
+            .map_err(|status| assert_eq!(reason(&status), "TOO_MANY_STREAMS"))
+            .is_ok()
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,11 +49,11 @@ pub struct PolicyArgs {
     /// When reminders are due, in days after the first send, ascending, separated by commas; `none` for none
     #[arg(long, env = "REMINDER_DAYS", default_value = "7,21")]
     pub reminder_days: String,
-    /// Longest note, in characters
-    #[arg(long, env = "NOTE_CHARS", default_value_t = 300, value_parser = clap::value_parser!(u16).range(1..=2_000))]
+    /// Longest note, in characters; notify-svc takes no longer ones
+    #[arg(long, env = "NOTE_CHARS", default_value_t = 300, value_parser = clap::value_parser!(u16).range(1..=300))]
     pub note_chars: u16,
-    /// Longest reply, in characters
-    #[arg(long, env = "REPLY_CHARS", default_value_t = 1_900, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    /// Longest reply, in characters; notify-svc takes no longer ones
+    #[arg(long, env = "REPLY_CHARS", default_value_t = 1_900, value_parser = clap::value_parser!(u16).range(1..=1_900))]
     pub reply_chars: u16,
     /// Replies to one invitation
     #[arg(long, env = "MAX_REPLIES", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]

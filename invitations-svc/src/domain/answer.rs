@@ -54,8 +54,9 @@ pub fn answer(answering: &Answering, facts: &Facts, moment: Moment) -> Decision 
         (Archived, Ignore) => in_effect(received),
         (Archived, Restore) => moved(facts, Folder::Inbox, EventKind::Restored, moment),
         (Inbox, Restore) => in_effect(received),
-        (Archived, Decline) => declined(facts, moment),
-        (Declined, Decline) => in_effect(received),
+        // Operators may have lifted it.
+        (Declined, Decline) if facts.pair.from(received.inviter_id).barred => in_effect(received),
+        (Archived | Declined, Decline) => declined(facts, moment),
         (Inbox, Decline) => Decision::refused(Refusal::IgnoreFirst),
     }
 }

@@ -81,6 +81,11 @@ impl Followed {
     }
 }
 
+/// Whether an inviter sees that it happened.
+pub fn is_shown_to_inviters(kind: EventKind) -> bool {
+    is_shown(Side::Inviter, kind, false)
+}
+
 /// What each of the two may see. The inviter sees nothing that the recipient does in private.
 fn is_shown(side: Side, kind: EventKind, hidden: bool) -> bool {
     use EventKind::{

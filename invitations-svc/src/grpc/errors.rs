@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shell::errors::{deadline_exceeded, internal, refusal, retry, unavailable};
+use shell::errors::{deadline_exceeded, field_refusal, internal, refusal, retry, unavailable};
 use tonic::{Code, Status};
 
 use super::DOMAIN;
@@ -37,7 +37,10 @@ pub fn code_and_reason(refusal: Refusal) -> (Code, &'static str) {
 
 pub(super) fn refused(why: Refusal) -> Status {
     let (code, reason) = code_and_reason(why);
-    refusal(code, DOMAIN, reason, &why.to_string())
+    match why {
+        Refusal::RequestIdReused => field_refusal(DOMAIN, reason, "request_id", &why.to_string()),
+        why => refusal(code, DOMAIN, reason, &why.to_string()),
+    }
 }
 
 /// The answer of a decided command.

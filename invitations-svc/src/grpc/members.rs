@@ -1,10 +1,11 @@
 //! MemberService.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Instant};
 
 use proto::invitations::v1 as pb;
 use shell::{errors::from_database, fields::Violations, gate};
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use super::{DOMAIN, Rooms, errors, repeat::request_key, views};
 use crate::{
@@ -50,6 +51,11 @@ impl pb::member_service_server::MemberService for Service {
                 act: Act::Upsert(members),
             },
         )?;
+        // Who was erased and becomes known again has nothing of before that somebody could still answer.
+        if let Act::Upsert(members) = &command.act {
+            let member_ids = members.iter().map(|member| member.member_id).collect();
+            self.erase(member_ids, deadline).await?;
+        }
         let Answer::Upserted(members) = errors::answer(self.0.ledger.submit(command, deadline).await)? else {
             return Err(errors::wrong_answer());
         };
@@ -82,11 +88,8 @@ impl pb::member_service_server::MemberService for Service {
         let command = Command { request: key, act };
         errors::answer(self.0.ledger.submit(command, deadline).await)?;
         // From here on it goes on by itself; the caller hears when it is done.
-        match self.0.eraser.erase(member_id, deadline).await {
-            Ok(()) => Ok(Response::new(pb::EraseMemberResponse {})),
-            Err(Unfinished::Database(error)) => Err(from_database(DOMAIN, &error)),
-            Err(Unfinished::Ledger(error)) => Err(errors::undecided(error)),
-        }
+        self.erase(vec![member_id], deadline).await?;
+        Ok(Response::new(pb::EraseMemberResponse {}))
     }
 
     async fn get_member(
@@ -111,6 +114,14 @@ impl pb::member_service_server::MemberService for Service {
 }
 
 impl Service {
+    async fn erase(&self, member_ids: Vec<Uuid>, deadline: Instant) -> Result<(), Status> {
+        let erased = self.0.eraser.erase(member_ids, deadline).await;
+        erased.map_err(|error| match error {
+            Unfinished::Database(error) => from_database(DOMAIN, &error),
+            Unfinished::Ledger(error) => errors::undecided(error),
+        })
+    }
+
     fn read_members(&self, violations: &mut Violations, members: &[pb::Member]) -> Vec<Member> {
         if members.is_empty() || members.len() > MEMBERS {
             violations.add("members", format!("must name 1 to {MEMBERS} members"));

@@ -51,8 +51,8 @@ impl Erasure {
     }
 }
 
-/// The members whose rows are being erased, longest first; of one member only, where it is named.
-pub fn under_way(db: &mut PgConnection, member_id: Option<Uuid>) -> QueryResult<Vec<Erasure>> {
+/// The members whose rows are being erased, longest first; of some members only, where they are named.
+pub fn under_way(db: &mut PgConnection, member_ids: Option<&[Uuid]>) -> QueryResult<Vec<Erasure>> {
     #[derive(diesel::QueryableByName)]
     struct Row {
         #[diesel(sql_type = SqlUuid)]
@@ -64,9 +64,9 @@ pub fn under_way(db: &mut PgConnection, member_id: Option<Uuid>) -> QueryResult<
     }
     let rows: Vec<Row> = sql_query(
         "SELECT e.member_id, e.asked_at, EXISTS (SELECT FROM member m WHERE m.member_id = e.member_id) AS known_again \
-         FROM erasure e WHERE $1 IS NULL OR e.member_id = $1 ORDER BY e.asked_at",
+         FROM erasure e WHERE $1 IS NULL OR e.member_id = ANY($1) ORDER BY e.asked_at",
     )
-    .bind::<diesel::sql_types::Nullable<SqlUuid>, _>(member_id)
+    .bind::<diesel::sql_types::Nullable<diesel::sql_types::Array<SqlUuid>>, _>(member_ids)
     .load(db)?;
     let erasure = |row: Row| Erasure {
         member_id: row.member_id,

@@ -67,11 +67,11 @@ pub struct Eraser {
 }
 
 impl Eraser {
-    /// Erases what there is of a member now. Nothing to do is OK.
-    pub async fn erase(&self, member_id: Uuid, deadline: Instant) -> Result<(), Unfinished> {
+    /// Erases what there is now of members who were erased. Nothing to do is OK.
+    pub async fn erase(&self, member_ids: Vec<Uuid>, deadline: Instant) -> Result<(), Unfinished> {
         let read = self
             .database
-            .run(deadline, move |db| erasure::under_way(db, Some(member_id)));
+            .run(deadline, move |db| erasure::under_way(db, Some(&member_ids)));
         for erasure in read.await? {
             self.sweep(erasure, deadline).await?;
         }

@@ -132,17 +132,24 @@ impl Timers {
         place: Place,
         stop: &CancellationToken,
     ) -> Result<Option<(Vec<Received>, Place)>, DatabaseError> {
-        if stop.is_cancelled() || !self.duty.is_mine().await? {
+        if stop.is_cancelled() {
             return Ok(None);
         }
         let now = self.duty.clock.now();
-        let read = self.duty.database.run(within(CALL), move |db| {
-            let oldest = due::oldest(db, now)?;
-            due::page(db, now, place, SET).map(|page| (page, oldest))
-        });
-        let ((set, place), oldest) = read.await?;
-        let age = oldest.map_or(0.0, |at| now.duration_since(at).as_secs_f64());
+        let oldest = self
+            .duty
+            .database
+            .run(within(CALL), move |db| due::oldest(db, now));
+        // Told by every process: the one that has the duty may be the one that is stuck.
+        let age = oldest
+            .await?
+            .map_or(0.0, |at| now.duration_since(at).as_secs_f64());
         metrics::gauge!("timers_oldest_due_seconds").set(age);
+        if !self.duty.is_mine().await? {
+            return Ok(None);
+        }
+        let read = move |db: &mut _| due::page(db, now, place, SET);
+        let (set, place) = self.duty.database.run(within(CALL), read).await?;
         Ok((!set.is_empty()).then_some((set, place)))
     }
 

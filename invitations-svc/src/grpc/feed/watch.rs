@@ -21,7 +21,10 @@ use super::{
     too_old,
 };
 use crate::{
-    domain::{audience::Followed, transition::EventKind},
+    domain::{
+        audience::{Audience, Followed},
+        transition::EventKind,
+    },
     store::feed::{self, Range},
     workers::feed::Heads,
 };
@@ -133,10 +136,14 @@ impl Watch {
     fn shown(&mut self) -> pb::WatchTransitionsResponse {
         self.heartbeat = Instant::now() + self.rooms.follow.heartbeat;
         self.is_silent = false;
+        let is_for_services = self.progress.audience() == Audience::Service;
         let (found, cursor) = self.progress.shown();
         let cursor = cursor.seal(&self.rooms.keys);
         pb::WatchTransitionsResponse {
-            transitions: found.iter().map(transition).collect(),
+            transitions: found
+                .iter()
+                .map(|view| transition(view, is_for_services))
+                .collect(),
             cursor,
         }
     }
@@ -161,7 +168,7 @@ fn lost(error: &DatabaseError) -> Status {
     }
 }
 
-fn transition(view: &Followed) -> pb::Transition {
+fn transition(view: &Followed, is_for_services: bool) -> pb::Transition {
     pb::Transition {
         kind: kind(view.kind).into(),
         invitation_id: match view.kind {
@@ -182,6 +189,8 @@ fn transition(view: &Followed) -> pb::Transition {
         inviter_id: view.inviter_id.to_string(),
         recipient_id: view.recipient_id.to_string(),
         event_time: Some(to_proto(view.happened_at)),
+        // An inviter must not learn of it either.
+        reaches_nobody: is_for_services && view.hidden,
     }
 }
 

@@ -1,19 +1,22 @@
 //! Outbox → feed.
 
-use std::collections::HashMap;
-
 use diesel::{
     Connection, PgConnection, QueryResult, RunQueryDsl,
     pg::Pg,
     query_builder::{AstPass, QueryFragment},
     sql_types::{Array, BigInt, SmallInt, Timestamptz, Uuid as SqlUuid},
 };
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::hold;
 use crate::{
-    domain::pair::PairKey,
-    store::{codec::Time, outbox::COUNTED, prepared::prepared},
+    domain::{audience::is_shown_to_inviters, pair::PairKey},
+    store::{
+        codec::{Time, event},
+        outbox::COUNTED,
+        prepared::prepared,
+    },
 };
 
 /// Moves up to `limit` transitions of a lane into the feed; answers how many. None where somebody else is at it.
@@ -34,7 +37,7 @@ pub fn advance(db: &mut PgConnection, lane: i16, limit: i64) -> QueryResult<Opti
         if rows.is_empty() {
             return Ok(Some(0));
         }
-        let found = ordered(rows.into_iter().map(Unplaced::from).collect());
+        let found = ordered(rows.into_iter().map(unplaced).collect::<QueryResult<_>>()?);
         let columns = Columns {
             lane,
             ids: found.iter().map(|row| row.invitation_id).collect(),
@@ -51,7 +54,7 @@ pub fn waiting(db: &mut PgConnection) -> QueryResult<i64> {
     Waiting { counted: &COUNTED }.get_result(db)
 }
 
-type Row = (Uuid, i64, Uuid, Uuid, i64, Time);
+type Row = (Uuid, i64, Uuid, Uuid, i64, i16, Time);
 
 /// A transition without a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,19 +63,21 @@ struct Unplaced {
     sequence: i64,
     pair: PairKey,
     version: i64,
-    happened_at: jiff::Timestamp,
+    /// Whether inviters see such ones.
+    is_shown: bool,
+    happened_at: Timestamp,
 }
 
-impl From<Row> for Unplaced {
-    fn from((invitation_id, sequence, inviter_id, recipient_id, version, at): Row) -> Self {
-        Self {
-            invitation_id,
-            sequence,
-            pair: PairKey::of(inviter_id, recipient_id),
-            version,
-            happened_at: at.to_jiff(),
-        }
-    }
+fn unplaced(row: Row) -> QueryResult<Unplaced> {
+    let (invitation_id, sequence, inviter_id, recipient_id, version, code, at) = row;
+    Ok(Unplaced {
+        invitation_id,
+        sequence,
+        pair: PairKey::of(inviter_id, recipient_id),
+        version,
+        is_shown: is_shown_to_inviters(event(code)?),
+        happened_at: at.to_jiff(),
+    })
 }
 
 /// In the order of time, but those of a pair by its versions, whatever the clocks said.
@@ -80,18 +85,35 @@ impl From<Row> for Unplaced {
 /// Versions of different pairs are not compared: an inviter who sees the order could count what recipients did in
 /// private.
 fn ordered(mut found: Vec<Unplaced>) -> Vec<Unplaced> {
-    found.sort_unstable_by_key(|row| row.version);
-    let mut latest: HashMap<PairKey, jiff::Timestamp> = HashMap::new();
-    let mut timed: Vec<_> = found
-        .into_iter()
-        .map(|row| {
-            let at = latest.entry(row.pair).or_insert(row.happened_at);
-            *at = row.happened_at.max(*at);
-            (*at, row)
-        })
+    found.sort_unstable_by_key(|row| (row.pair, row.version));
+    let of_pairs = found.chunk_by(|one, next| one.pair == next.pair);
+    let mut timed: Vec<_> = of_pairs
+        .flat_map(|rows| times(rows).into_iter().zip(rows))
         .collect();
     timed.sort_unstable_by_key(|(at, row)| (*at, row.pair, row.version));
-    timed.into_iter().map(|(_, row)| row).collect()
+    timed.into_iter().map(|(_, row)| *row).collect()
+}
+
+/// The times by which transitions of one pair are placed, none before that of the version before it.
+///
+/// What inviters see is placed by what they see alone, and what they do not see around it: clocks that differ would let
+/// them learn of it by the place of what follows.
+fn times(rows: &[Unplaced]) -> Vec<Timestamp> {
+    let mut latest = Timestamp::MIN;
+    let shown = rows.iter().map(|row| {
+        row.is_shown.then(|| {
+            latest = latest.max(row.happened_at);
+            latest
+        })
+    });
+    let shown: Vec<Option<Timestamp>> = shown.collect();
+    let mut before = Timestamp::MIN;
+    let place = |(at, row): (usize, &Unplaced)| {
+        let next = shown[at..].iter().flatten().next().copied();
+        before = shown[at].unwrap_or_else(|| row.happened_at.max(before).min(next.unwrap_or(Timestamp::MAX)));
+        before
+    };
+    rows.iter().enumerate().map(place).collect()
 }
 
 struct Unfed<'a> {
@@ -99,7 +121,10 @@ struct Unfed<'a> {
     limit: &'a i64,
 }
 
-prepared!(Unfed, (SqlUuid, BigInt, SqlUuid, SqlUuid, BigInt, Timestamptz));
+prepared!(
+    Unfed,
+    (SqlUuid, BigInt, SqlUuid, SqlUuid, BigInt, SmallInt, Timestamptz)
+);
 
 impl QueryFragment<Pg> for Unfed<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
@@ -115,7 +140,7 @@ impl QueryFragment<Pg> for Unfed<'_> {
         );
         out.push_bind_param::<BigInt, _>(self.limit)?;
         out.push_sql(
-            ") SELECT o.invitation_id, o.sequence, o.inviter_id, o.recipient_id, o.pair_version, o.happened_at \
+            ") SELECT o.invitation_id, o.sequence, o.inviter_id, o.recipient_id, o.pair_version, o.event, o.happened_at \
              FROM chosen c JOIN outbox o \
              ON o.lane = c.lane AND o.invitation_id = c.invitation_id AND o.sequence = c.sequence \
              ORDER BY o.lane, o.invitation_id, o.sequence FOR UPDATE OF o",
@@ -196,14 +221,25 @@ mod tests {
     /// Pair, version and second of a transition.
     type Sketch = (u128, i64, i64);
 
-    fn check(found: &[Sketch], expected: &[Sketch]) {
-        let unplaced = |&(pair, version, second): &Sketch| Unplaced {
+    fn unplaced(&(pair, version, second): &Sketch) -> Unplaced {
+        Unplaced {
             invitation_id: Uuid::from_u128(pair),
             sequence: version,
             pair: PairKey::of(Uuid::from_u128(pair), Uuid::max()),
             version,
-            happened_at: jiff::Timestamp::from_second(second).expect("in range"),
-        };
+            is_shown: true,
+            happened_at: Timestamp::from_second(second).expect("in range"),
+        }
+    }
+
+    fn private(sketch: &Sketch) -> Unplaced {
+        Unplaced {
+            is_shown: false,
+            ..unplaced(sketch)
+        }
+    }
+
+    fn placed(found: Vec<Unplaced>) -> Vec<Sketch> {
         let sketch = |row: Unplaced| {
             (
                 row.invitation_id.as_u128(),
@@ -211,8 +247,37 @@ mod tests {
                 row.happened_at.as_second(),
             )
         };
-        let placed = ordered(found.iter().map(unplaced).collect());
-        assert_eq!(placed.into_iter().map(sketch).collect::<Vec<_>>(), expected);
+        ordered(found).into_iter().map(sketch).collect()
+    }
+
+    fn check(found: &[Sketch], expected: &[Sketch]) {
+        assert_eq!(placed(found.iter().map(unplaced).collect()), expected);
+    }
+
+    #[test]
+    fn what_inviters_do_not_see_changes_nothing_in_the_order_of_what_they_see() {
+        let ignored = private(&(1, 2, 90));
+        let shown = [(1, 1, 10), (1, 3, 20), (2, 1, 50), (1, 4, 60)];
+        let mut found: Vec<Unplaced> = shown.iter().map(unplaced).collect();
+        found.push(ignored);
+        assert_eq!(
+            placed(found),
+            [(1, 1, 10), (1, 2, 90), (1, 3, 20), (2, 1, 50), (1, 4, 60)]
+        );
+        // Where nothing of its pair follows, it comes at its time, but behind its version before.
+        let trailing = [(1, 5, 70), (1, 6, 40)].iter().map(private);
+        let found = shown.iter().map(unplaced).chain(trailing).collect();
+        assert_eq!(
+            placed(found),
+            [
+                (1, 1, 10),
+                (1, 3, 20),
+                (2, 1, 50),
+                (1, 4, 60),
+                (1, 5, 70),
+                (1, 6, 40)
+            ]
+        );
     }
 
     #[test]

@@ -77,6 +77,20 @@ fn a_resend_after_the_ban_was_lifted_puts_a_declined_invitation_back_into_the_in
 }
 
 #[test]
+fn a_decline_again_after_the_ban_was_lifted_bars_again_without_another_strike() {
+    let mut world = World::new();
+    let id = world.invited();
+    world.decline(id);
+    let strikes = world.accounts[&ADA].strikes.clone();
+    world
+        .operate(ADA, Operate::LiftBan { recipient_id: BEN })
+        .expect("lifted");
+    world.answer(id, How::Decline).expect("granted");
+    assert_eq!(world.send(ADA, BEN), Err(Refusal::CannotInviteMember));
+    assert_eq!(world.accounts[&ADA].strikes, strikes);
+}
+
+#[test]
 fn a_resend_emails_again_once_the_last_initial_email_is_a_day_old() {
     let mut world = World::new();
     world.invited();
