@@ -72,9 +72,12 @@ wal: build ## Print what a send and an email write into the log of Postgres, by 
 	@exec "$${CARGO_TARGET_DIR:-target}/debug/wal"
 
 .PHONY: tools
-tools: ## Install what check and smoke need into target/tools (npm, cargo, go)
+tools: grpcurl ## Install what check and smoke need into target/tools (npm, cargo, go)
 	command -v buf >/dev/null || npm install --no-audit --no-fund --prefix "$(TOOLS)" @bufbuild/buf@1.75.0
 	command -v cargo-machete >/dev/null || cargo install --locked --root "$(TOOLS)" cargo-machete@0.9.2
+
+.PHONY: grpcurl
+grpcurl: ## Install grpcurl into target/tools; needs Go only
 	command -v grpcurl >/dev/null || GOBIN="$(TOOLS)/bin" go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 
 .PHONY: clean

@@ -164,7 +164,7 @@ Ada invites Ben:
   {call} '{{"inviter_id":"{ada}","recipient_id":"{ben}","note":"Shall we?"}}' {at} {service}/SendInvitation
 Ben accepts (or opens the link in the mail):
   {call} '{{"recipient_id":"{ben}","invitation_id":"'{waiting}'"}}' {at} {service}/AcceptInvitation
-No grpcurl? make tools, then PATH=$PWD/target/tools/bin:$PATH
+No grpcurl? make grpcurl (needs Go), then PATH=$PWD/target/tools/bin:$PATH
 
 Ctrl-C stops all of it. The data stays; make clean removes it."#,
         ihttp = a.invitations_http,
