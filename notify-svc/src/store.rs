@@ -27,7 +27,7 @@ pub(crate) use self::{
     bounces::{Noted, note_bounce},
     claim::{Claimed, claim, claim_reminders},
     compact::compact,
-    erase::{Erasure, blank_about, forget_reader, is_erased, left_about, stop_about, unname},
+    erase::{Erasure, blank_about, forget_reader, left_about, stop_about, unless_erased, unname},
     finish::{Finish, finish},
     history::{Email, Event, Filter, What, email, history, page},
     lease::{Held, Unit, extend, mark, release},

@@ -19,14 +19,12 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use diesel::{PgConnection, QueryResult};
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use serde::Deserialize;
 use shell::{
     clock::Clock,
     postgres::{Database, DatabaseError},
 };
-use uuid::Uuid;
 
 use crate::{
     domain::{
@@ -187,30 +185,23 @@ impl FromRequestParts<Web> for Reader {
 }
 
 impl Web {
+    /// The reader's choices; none where they were erased since the link was made.
     async fn choices(&self, reader: &Reader) -> Result<Option<Preferences>, DatabaseError> {
-        self.unless_erased(reader, store::preferences).await
-    }
-
-    async fn choose(&self, reader: &Reader, changes: Changes) -> Result<Option<Preferences>, DatabaseError> {
-        let now = self.clock.now();
-        let choose = move |connection: &mut _, member_id| store::choose(connection, member_id, &changes, now);
-        self.unless_erased(reader, choose).await
-    }
-
-    /// Does `work` for the reader; answers none where they were erased since the link was made.
-    async fn unless_erased<T: Send + 'static>(
-        &self,
-        reader: &Reader,
-        work: impl FnOnce(&mut PgConnection, Uuid) -> QueryResult<T> + Send + 'static,
-    ) -> Result<Option<T>, DatabaseError> {
         let (member_id, issued) = (reader.link.member_id, reader.link.issued);
-        let work = move |connection: &mut PgConnection| {
-            if store::is_erased(connection, member_id, issued)? {
-                return Ok(None);
-            }
-            work(connection, member_id).map(Some)
+        let read =
+            move |connection: &mut _| store::unless_erased(connection, member_id, issued, store::preferences);
+        self.database.run(Instant::now() + self.patience, read).await
+    }
+
+    /// Changes them; answers them afterwards.
+    async fn choose(&self, reader: &Reader, changes: Changes) -> Result<Option<Preferences>, DatabaseError> {
+        let (member_id, issued, now) = (reader.link.member_id, reader.link.issued, self.clock.now());
+        let choose = move |connection: &mut _| {
+            store::unless_erased(connection, member_id, issued, |connection, member_id| {
+                store::choose(connection, member_id, &changes, now)
+            })
         };
-        self.database.run(Instant::now() + self.patience, work).await
+        self.database.run(Instant::now() + self.patience, choose).await
     }
 }
 

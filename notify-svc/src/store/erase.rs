@@ -171,13 +171,21 @@ pub(crate) fn blank_about(connection: &mut PgConnection, erasure: Erasure, limit
     blank.get_result(connection)
 }
 
-/// Whether the member was erased at a time or after it.
-pub(crate) fn is_erased(connection: &mut PgConnection, member_id: Uuid, at: Timestamp) -> QueryResult<bool> {
-    IsErased {
+/// Does `work` for a member; answers none where they were erased at a time or after it.
+pub(crate) fn unless_erased<T>(
+    connection: &mut PgConnection,
+    member_id: Uuid,
+    at: Timestamp,
+    work: impl FnOnce(&mut PgConnection, Uuid) -> QueryResult<T>,
+) -> QueryResult<Option<T>> {
+    let asked = IsErased {
         member_id,
         at: at.to_diesel(),
+    };
+    if asked.get_result(connection)? {
+        return Ok(None);
     }
-    .get_result(connection)
+    work(connection, member_id).map(Some)
 }
 
 /// Forgets what the member chose and got, and that links of before lead to them.
