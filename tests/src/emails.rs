@@ -13,11 +13,13 @@ use proto::notify::v1::{
 };
 use shell::clock::{self, Clock};
 use tempfile::TempDir;
-use tonic::{Status, transport::Channel};
+use tonic::{Code, Status, transport::Channel};
 
 use crate::{
     clients::{channel, id, request},
     cluster::{self, TestDatabase},
+    deliveries::Deliveries,
+    http,
     processes::{Launch, Service},
     system::LINK_KEY,
 };
@@ -54,6 +56,7 @@ impl Post {
             launch = launch.flag("--pages-url", pages);
         }
         let service = launch.start().await;
+        until_connected(&service).await;
         let client = EmailServiceClient::new(channel(service.grpc()));
         Self {
             service,
@@ -117,6 +120,34 @@ impl Post {
             assert!(Instant::now() < end, "stands at {stands:?}, not at {state:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Waits until the metrics have these lines: a commit is seen before it is counted. Panics with the page when they do not
+    /// in half a minute.
+    pub async fn until_metrics(&self, lines: &[&str]) {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let page = http::get(&self.service.page("/metrics")).await.expect("served");
+            let is_missing = |line: &&&str| page.body.lines().all(|found| found != **line);
+            let Some(missing) = lines.iter().find(is_missing) else {
+                return;
+            };
+            assert!(Instant::now() < end, "{missing} in\n{}", page.body);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Reads until the calls' pool, which begins empty, has a connection, at most half a minute: on a busy machine the first
+/// one may take longer than a call waits for it.
+async fn until_connected(service: &Service) {
+    let deliveries = Deliveries::at(service.grpc());
+    let end = Instant::now() + Duration::from_secs(30);
+    while let Err(status) = deliveries.get(&id()).await
+        && status.code() == Code::Unavailable
+    {
+        assert!(Instant::now() < end, "{status:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -47,6 +47,17 @@ impl Feed {
     /// The first `count` transitions after `cursor`, and the cursor after the message that held the last of them. Goes
     /// on, as every client should, where a stream ends with UNAVAILABLE. Panics where they do not come within a minute.
     pub async fn first(&self, member: &str, cursor: &str, count: usize) -> (Vec<Transition>, String) {
+        self.first_within(2 * PATIENCE, member, cursor, count).await
+    }
+
+    /// As [`Feed::first`], within `patience`.
+    pub async fn first_within(
+        &self,
+        patience: Duration,
+        member: &str,
+        cursor: &str,
+        count: usize,
+    ) -> (Vec<Transition>, String) {
         let (mut cursor, mut found) = (cursor.to_owned(), Vec::new());
         let all = async {
             while let Err(status) = self.follow(member, &mut cursor, &mut found, count).await {
@@ -54,7 +65,7 @@ impl Feed {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        let done = tokio::time::timeout(2 * PATIENCE, all).await.is_ok();
+        let done = tokio::time::timeout(patience, all).await.is_ok();
         assert!(done, "{} of {count} transitions came", found.len());
         (found, cursor)
     }

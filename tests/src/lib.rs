@@ -18,6 +18,7 @@ pub mod local;
 pub mod mail;
 pub mod mta;
 pub mod operators;
+pub mod patience;
 pub mod ports;
 pub mod preferences;
 pub mod processes;

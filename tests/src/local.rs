@@ -24,6 +24,7 @@ use crate::{
     clients::Invitations,
     cluster::{self, TestDatabase},
     http,
+    patience::until,
     system::LINK_KEY,
 };
 
@@ -102,9 +103,10 @@ impl Local {
             http: serving.http,
             stop,
         };
-        while !local.is_ready().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        until(Duration::from_secs(60), "the service is ready", async || {
+            local.is_ready().await
+        })
+        .await;
         local
     }
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use diesel::{Connection, RunQueryDsl, connection::SimpleConnection, sql_query};
+use diesel::{RunQueryDsl, connection::SimpleConnection, sql_query};
 use proto::invitations::v1::{SendInvitationRequest, SendInvitationResponse};
 use tempfile::TempDir;
 use tests::{
@@ -18,10 +18,13 @@ use tests::{
     cut::{Cut, Wire},
     local::Local,
     mail,
+    patience::{somebody_waits_for_a_lock, until},
     processes::{Launch, Service},
     system::{LINK_KEY, System},
 };
 use tonic::{Code, Request};
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn message(inviter: &str, recipient: &str) -> SendInvitationRequest {
     SendInvitationRequest {
@@ -207,9 +210,10 @@ async fn without_its_database_the_service_says_so_and_recovers_by_itself() {
         .await
         .expect_err("there is no database");
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-    while service.is_ready().await {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until(PATIENCE, "the service is not ready", async || {
+        !service.is_ready().await
+    })
+    .await;
     let status = clients
         .send(&people[0], &people[2])
         .await
@@ -219,9 +223,10 @@ async fn without_its_database_the_service_says_so_and_recovers_by_itself() {
         (Code::Unavailable, "DATABASE_UNAVAILABLE")
     );
     cluster.start().expect("it comes back");
-    while !service.is_ready().await {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until(PATIENCE, "the service is ready", async || {
+        service.is_ready().await
+    })
+    .await;
     clients.invite(&people[0], &people[2]).await;
     assert_eq!(clients.outbox(&people[0]).await.expect("listed").len(), 2);
 }
@@ -236,9 +241,10 @@ async fn a_restart_of_the_database_costs_no_idle_client_a_call() {
     clients.invite(&people[0], &people[1]).await;
     cluster.restart().expect("it comes back");
     tokio::time::sleep(Duration::from_secs(3)).await;
-    while !service.is_ready().await {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until(PATIENCE, "the service is ready", async || {
+        service.is_ready().await
+    })
+    .await;
     for recipient in &people[2..] {
         clients.invite(&people[0], recipient).await;
     }
@@ -252,30 +258,30 @@ async fn a_send_whose_deadline_passed_in_the_queue_is_never_done() {
     clients.invite(&people[0], &people[1]).await;
     let mut holder = local.database.connect();
     holder
-        .transaction(|holder| {
-            sql_query("SELECT 1 FROM account FOR UPDATE").execute(holder)?;
-            tokio::task::block_in_place(|| {
-                tokio::runtime::Handle::current().block_on(async {
-                    // The first reaches the committer and waits for the lock; the second waits behind it.
-                    for recipient in &people[2..] {
-                        let mut request = Request::new(message(&people[0], recipient));
-                        request.set_timeout(Duration::from_millis(300));
-                        let status = clients
-                            .invitations
-                            .clone()
-                            .send_invitation(request)
-                            .await
-                            .expect_err("late");
-                        assert!(
-                            matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled),
-                            "{status:?}"
-                        );
-                    }
-                });
-            });
-            Ok::<_, diesel::result::Error>(())
-        })
-        .expect("the lock was held");
+        .batch_execute("BEGIN; SELECT 1 FROM account FOR UPDATE")
+        .expect("locked");
+    let first = tokio::spawn({
+        let (clients, message) = (clients.clone(), message(&people[0], &people[2]));
+        async move { clients.send_with(message).await }
+    });
+    until(PATIENCE, "the first waits for the lock", async || {
+        somebody_waits_for_a_lock(&local.database)
+    })
+    .await;
+    let mut second = Request::new(message(&people[0], &people[3]));
+    second.set_timeout(Duration::from_millis(300));
+    let mut client = clients.invitations.clone();
+    let status = client
+        .send_invitation(second)
+        .await
+        .expect_err("it waits behind the first");
+    assert!(
+        matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled),
+        "{status:?}"
+    );
+    holder.batch_execute("COMMIT").expect("unlocked");
+    // Whether it was in time is not what this is about.
+    let _ = first.await.expect("no panic");
     clients
         .send(&people[1], &people[2])
         .await

@@ -190,15 +190,18 @@ async fn a_process_that_is_stopped_past_its_leases_ends_nothing_that_another_too
     for _ in 0..6 {
         tokio::time::sleep(Duration::from_millis(700)).await;
         stopped.service.pause();
-        // What it has asked the database for is done by then.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let begun = in_body(&stopped.database);
-        tokio::time::sleep(Duration::from_millis(2_600)).await;
+        // What it has asked the database for is done by and by.
+        let mut begun = HashSet::new();
+        for _ in 0..25 {
+            begun.extend(in_body(&stopped.database));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(2_200)).await;
         let closed: HashSet<String> = ledger::accounts(&stopped.database)
             .into_values()
             .filter_map(|account| (account.state != EmailState::Open as i16).then_some(account.id))
             .collect();
-        assert!(closed.len() < EMAILS, "nothing is left to be taken over");
+        let done = closed.len() == EMAILS;
         let before = sink.received().len();
         stopped.service.resume();
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -209,6 +212,9 @@ async fn a_process_that_is_stopped_past_its_leases_ends_nothing_that_another_too
                 "{id} was closed, and the process that had been stopped began its body"
             );
             late += usize::from(closed.contains(&id));
+        }
+        if done {
+            break;
         }
     }
     drained(&stopped.database).await;
@@ -361,7 +367,7 @@ async fn ten_thousand_cancels_that_race_with_the_sending_keep_their_promise() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_open_transaction_elsewhere_does_not_make_the_hot_table_grow() {
     const EMAILS: usize = 10_000;
-    const REFUSALS: usize = 15_000;
+    const REFUSALS: usize = 30_000;
     const MIB: i64 = 1_024 * 1_024;
     let sink = SmtpSink::start().await;
     for _ in 0..REFUSALS {
@@ -402,9 +408,21 @@ async fn an_open_transaction_elsewhere_does_not_make_the_hot_table_grow() {
     assert_eq!(summary.count(EmailState::Sent.into()), EMAILS);
 }
 
+type Forgotten = (Cluster, SmtpSink, [Post; 2], QueueEmail);
+
 /// Two processes with a reminder, the first of which waits before the body with a claim that the database has forgotten in
 /// a crash: a claim's commit does not wait for the disk. The other one is paused.
-async fn forgotten(hint: &str) -> (Cluster, SmtpSink, [Post; 2], QueueEmail) {
+async fn forgotten(hint: &str) -> Forgotten {
+    for _ in 0..5 {
+        if let Some(forgotten) = try_forgotten(hint).await {
+            return forgotten;
+        }
+    }
+    panic!("the database remembers each claim");
+}
+
+/// None where the claim got to the disk all the same: with what somebody else's commit waited for, or by the server's timer.
+async fn try_forgotten(hint: &str) -> Option<Forgotten> {
     let cluster = Cluster::temporary().expect("a Postgres of its own");
     let database = cluster.database(hint).expect("a database");
     let sink = SmtpSink::start().await;
@@ -427,12 +445,8 @@ async fn forgotten(hint: &str) -> (Cluster, SmtpSink, [Post; 2], QueueEmail) {
     cluster.kill();
     post.service.pause();
     cluster.start().expect("it starts again");
-    assert_eq!(
-        ledger::count(&post.database, "due WHERE lease_epoch = 0"),
-        1,
-        "the claim is forgotten"
-    );
-    (cluster, sink, [post, other], email)
+    let is_forgotten = ledger::count(&post.database, "due WHERE lease_epoch = 0") == 1;
+    is_forgotten.then_some((cluster, sink, [post, other], email))
 }
 
 /// The reminder is claimed again, with the same fencing token. Whatever the first claim's worker does now, one goes out.

@@ -14,6 +14,7 @@ use tests::{
     cluster::{self, TestDatabase},
     emails::{Post, apply, initial, reminder},
     http,
+    patience::until,
     processes::Launch,
     smtp_sink::{At, Fault, Received, SmtpSink},
     system::LINK_KEY,
@@ -238,9 +239,13 @@ async fn a_process_that_freezes_in_a_transaction_does_not_keep_its_locks() {
     };
     let waiting = tokio::spawn(apply(post.client(), vec![tests::emails::cancel(&cancelled, 2)]));
     // Others have sessions, too.
-    while sessions("wait_event_type = 'Lock' AND query LIKE '%INTO fence%'") == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let locked_out = "wait_event_type = 'Lock' AND query LIKE '%INTO fence%'";
+    until(
+        Duration::from_secs(30),
+        "the cancel waits for the lock",
+        async || sessions(locked_out) > 0,
+    )
+    .await;
     post.service.pause();
     database.batch_execute("COMMIT").expect("let go");
     // Seen for three seconds, unless this process is held up for longer.
@@ -315,8 +320,11 @@ async fn a_clock_that_is_wrong_costs_nobody_a_lease() {
 #[tokio::test]
 async fn two_replicas_deliver_each_email_once() {
     let sink = SmtpSink::start().await;
-    let one = Post::start("replicas", |launch, _| short_lease(launch, &sink)).await;
-    let other = Post::at(one.database.clone(), |launch, _| short_lease(launch, &sink)).await;
+    let one = Post::start("replicas", |launch, _| launch.flag("--smtp-url", sink.url())).await;
+    let other = Post::at(one.database.clone(), |launch, _| {
+        launch.flag("--smtp-url", sink.url())
+    })
+    .await;
     let emails: Vec<QueueEmail> = std::iter::repeat_with(initial).take(400).collect();
     let commands = |emails: &[QueueEmail]| emails.iter().cloned().map(Command::Queue).collect::<Vec<_>>();
     let (first, second) = emails.split_at(200);

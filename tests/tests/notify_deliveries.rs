@@ -24,7 +24,12 @@ use tonic_types::StatusExt;
 
 async fn started(hint: &str) -> (Post, SmtpSink, Deliveries) {
     let sink = SmtpSink::start().await;
-    let post = Post::start(hint, |launch, _| launch.flag("--smtp-url", sink.url())).await;
+    let post = Post::start(hint, |launch, _| {
+        launch
+            .flag("--smtp-url", sink.url())
+            .flag("--retry-delays", "3600")
+    })
+    .await;
     let deliveries = Deliveries::at(post.service.grpc());
     (post, sink, deliveries)
 }
@@ -660,19 +665,14 @@ async fn each_outcome_that_is_taken_back_is_counted_and_the_ledger_holds() {
         "resent once: its next doubt was final"
     );
 
-    let page = http::get(&post.service.page("/metrics"))
-        .await
-        .expect("served")
-        .body;
-    for line in [
+    post.until_metrics(&[
         "emails_reopened_total{kind=\"initial\",outcome=\"dead\"} 1",
         "emails_reopened_total{kind=\"initial\",outcome=\"uncertain\"} 3",
         "emails_outcome_total{kind=\"initial\",outcome=\"uncertain\"} 4",
         "emails_outcome_total{kind=\"initial\",outcome=\"sent\"} 2",
         "emails_outcome_total{kind=\"initial\",outcome=\"dead\"} 2",
-    ] {
-        assert!(page.lines().any(|found| found == line), "{line} in\n{page}");
-    }
+    ])
+    .await;
     let accepted = metric(&post, "emails_accepted_total").await;
     let reopened = metric(&post, "emails_reopened_total").await;
     assert_eq!(accepted + reopened, metric(&post, "emails_outcome_total").await);

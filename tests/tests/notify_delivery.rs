@@ -408,15 +408,10 @@ async fn connections_are_reused_and_every_accepted_email_has_one_outcome() {
         "{} connections for 200 emails",
         sink.connections()
     );
-    let metrics = http::get(&post.service.page("/metrics"))
-        .await
-        .expect("served")
-        .body;
-    for line in [
+    post.until_metrics(&[
         "emails_accepted_total{kind=\"initial\"} 200",
         "emails_outcome_total{kind=\"initial\",outcome=\"sent\"} 199",
         "emails_outcome_total{kind=\"initial\",outcome=\"dead\"} 1",
-    ] {
-        assert!(metrics.contains(line), "{line} in\n{metrics}");
-    }
+    ])
+    .await;
 }

@@ -168,8 +168,9 @@ async fn outcome(offers: Offers, at: At, fault: Fault, servers: usize, expected:
         launch
             .flag("--smtp-url", urls.join(" "))
             .flag("--retry-delays", "0,0")
-            .flag("--smtp-command-seconds", "2")
-            .flag("--smtp-final-reply-seconds", "2")
+            // Shorter than the shortest reply that trickles, which takes 7 seconds.
+            .flag("--smtp-command-seconds", "5")
+            .flag("--smtp-final-reply-seconds", "5")
     })
     .await;
     let email = initial();

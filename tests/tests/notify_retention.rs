@@ -108,7 +108,12 @@ async fn put_off(post: &Post, sink: &SmtpSink, deliveries: &Deliveries) -> (Queu
 #[tokio::test]
 async fn texts_and_histories_of_emails_go_90_days_after_they_were_queued_and_their_keys_stay() {
     let sink = SmtpSink::start().await;
-    let post = Post::start("retention", |launch, _| launch.flag("--smtp-url", sink.url())).await;
+    let post = Post::start("retention", |launch, _| {
+        launch
+            .flag("--smtp-url", sink.url())
+            .flag("--retry-delays", "3600")
+    })
+    .await;
     let deliveries = Deliveries::at(post.service.grpc());
     let (sent, sent_id) = ended(&post, &sink, EmailState::Sent).await;
     let (_, dead_id) = ended(&post, &sink, EmailState::Dead).await;
@@ -226,7 +231,9 @@ async fn with_0_days_everything_is_kept() {
 async fn an_open_email_keeps_its_text_and_those_queued_after_it_theirs_until_it_is_closed() {
     let sink = SmtpSink::start().await;
     let post = Post::start("retention_open", |launch, _| {
-        launch.flag("--smtp-url", sink.url())
+        launch
+            .flag("--smtp-url", sink.url())
+            .flag("--retry-delays", "3600")
     })
     .await;
     let deliveries = Deliveries::at(post.service.grpc());

@@ -5,12 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use diesel::{Connection, PgConnection, RunQueryDsl, connection::SimpleConnection, sql_query};
+use diesel::{PgConnection, RunQueryDsl, connection::SimpleConnection, sql_query};
 use proto::invitations::v1::{Member, SendInvitationRequest};
 use tests::{
-    clients::{id, member},
+    clients::{id, member, reason},
     cluster, http, mail,
-    processes::{self, Launch},
+    patience::{comes, somebody_waits_for_a_lock, until},
+    processes::{self, Launch, Service},
     system::{LINK_KEY, System},
 };
 use tokio::{
@@ -18,6 +19,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tonic::Code;
+use tonic_types::StatusExt;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -108,7 +110,10 @@ async fn a_call_under_way_is_answered_before_a_shutdown() {
         let (clients, ada, cleo) = (clients.clone(), ada.clone(), cleo.clone());
         async move { clients.send(&ada, &cleo).await }
     });
-    until_somebody_waits_for_a_lock(&database.url).await;
+    until(PATIENCE, "the call waits for the lock", async || {
+        somebody_waits_for_a_lock(&database)
+    })
+    .await;
     let stopping = tokio::spawn(async move { service.stop().await });
     tokio::time::sleep(Duration::from_millis(300)).await;
     holder.batch_execute("COMMIT").expect("unlocked");
@@ -120,15 +125,6 @@ async fn a_call_under_way_is_answered_before_a_shutdown() {
             .expect("it ends by itself")
             .success()
     );
-}
-
-async fn until_somebody_waits_for_a_lock(url: &str) {
-    let mut connection = PgConnection::establish(url).expect("reachable");
-    let waiting =
-        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while sql_query(waiting).execute(&mut connection).expect("asked") == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 #[tokio::test]
@@ -162,31 +158,48 @@ async fn what_the_feed_takes_while_the_relay_forgets_it_is_delivered_once() {
     )
     .await;
     let clients = system.clients();
-    let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
-    system.notify.pause();
-    clients.invite(&ada, &ben).await;
     let mut feed = system.invitations_database.connect();
-    let claimed = "SELECT 1 FROM outbox WHERE attempts > 0";
-    while sql_query(claimed).execute(&mut feed).expect("asked") == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    let mut rounds = Vec::new();
+    // Where the relay's call or its wait for the lock took too long, it delivers again, and rightly.
+    for _ in 0..3 {
+        let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
+        let before = deliveries(&system.notify).await;
+        system.notify.pause();
+        clients.invite(&ada, &ben).await;
+        until(PATIENCE, "the relay has the transition", async || {
+            let claimed = "SELECT 1 FROM outbox WHERE attempts > 0";
+            sql_query(claimed).execute(&mut feed).expect("asked") > 0
+        })
+        .await;
+        feed.batch_execute("BEGIN; UPDATE outbox SET unfed = false")
+            .expect("placed");
+        system.notify.resume();
+        let met = comes(Duration::from_secs(10), async || {
+            somebody_waits_for_a_lock(&system.invitations_database)
+        })
+        .await;
+        feed.batch_execute("COMMIT").expect("placed");
+        until(2 * PATIENCE, "the outbox is empty", async || {
+            let waiting = "SELECT 1 FROM outbox";
+            sql_query(waiting).execute(&mut feed).expect("asked") == 0
+        })
+        .await;
+        rounds.push((met, deliveries(&system.notify).await - before));
+        if rounds.ends_with(&[(true, 1)]) {
+            return;
+        }
     }
-    feed.batch_execute("BEGIN; UPDATE outbox SET unfed = false")
-        .expect("placed");
-    system.notify.resume();
-    until_somebody_waits_for_a_lock(&system.invitations_database.url).await;
-    feed.batch_execute("COMMIT").expect("placed");
-    while sql_query("SELECT 1 FROM outbox")
-        .execute(&mut feed)
-        .expect("asked")
-        > 0
-    {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    let metrics = http::get(&system.notify.page("/metrics")).await.expect("served");
+    panic!("whether they met, and how often it was delivered: {rounds:?}");
+}
+
+/// How many calls of the relay notify-svc has answered.
+async fn deliveries(notify: &Service) -> u64 {
+    let metrics = http::get(&notify.page("/metrics")).await.expect("served");
     let is_call =
         |line: &&str| line.starts_with("grpc_requests_total") && line.contains("ApplyEmailCommands");
-    let calls: Vec<&str> = metrics.body.lines().filter(is_call).collect();
-    assert!(calls.len() == 1 && calls[0].ends_with(" 1"), "{calls:?}");
+    let count = |line: &str| line.rsplit(' ').next()?.parse::<u64>().ok();
+    let calls = metrics.body.lines().filter(is_call);
+    calls.map(|line| count(line).expect("a line has a count")).sum()
 }
 
 #[tokio::test]
@@ -282,6 +295,72 @@ async fn every_migration_goes_back_and_forth() {
         assert!(shapes[0] > 0);
         assert_eq!(shapes[0], shapes[1]);
     }
+}
+
+fn migrate(service: &str, url: &str) -> std::process::Output {
+    let binary = processes::binary(service).expect("it is built");
+    let mut command = Command::new(binary);
+    command.args(["migrate", "--database-url", url]);
+    command.output().expect("it runs")
+}
+
+/// Another service's, or one of a newer version: what it holds would be misunderstood.
+#[test]
+fn a_database_with_unknown_migrations_is_refused() {
+    let database = cluster::database("foreign");
+    assert!(migrate("notify-svc", &database.url).status.success());
+    let refused = migrate("invitations-svc", &database.url);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success(), "{said}");
+    assert!(
+        said.contains("does not know") && said.contains("DATABASE_URL"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn settings_that_postgres_refuses_are_named_and_keep_the_service_unready() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let launch =
+        invitations("wrong_session", directory.path()).flag("--commit-session", "enable_seqscan=maybe");
+    let mut service = launch.spawn().expect("it starts");
+    let named = || {
+        service
+            .log()
+            .contains("--commit-session: Postgres refuses enable_seqscan=maybe")
+    };
+    until(PATIENCE, "the log names the flag", async || named()).await;
+    assert!(!service.is_ready().await);
+    service.kill();
+}
+
+/// A standby after a failover, a full disk.
+#[tokio::test]
+async fn while_the_database_takes_no_writes_callers_are_told_to_come_again() {
+    let system = System::start("read_only").await;
+    let clients = system.clients();
+    let [ada, ben] = clients.new_members(["Ada", "Ben"]).await;
+    let mut database = system.invitations_database.connect();
+    let name = "SELECT format('ALTER DATABASE %I SET default_transaction_read_only TO on', current_database()) AS text";
+    let alter: Text = sql_query(name).get_result(&mut database).expect("asked");
+    sql_query(alter.text).execute(&mut database).expect("altered");
+    let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                  WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    sql_query(others).execute(&mut database).expect("ended");
+    // What was connected before may end in between.
+    let mut refused = clients.send(&ada, &ben).await.expect_err("it takes no writes");
+    for _ in 0..20 {
+        assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+        refused = clients.send(&ada, &ben).await.expect_err("it takes no writes");
+    }
+    assert_eq!(reason(&refused), "DATABASE_UNAVAILABLE");
+    assert!(refused.get_error_details().retry_info().is_some());
+}
+
+#[derive(diesel::QueryableByName)]
+struct Text {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    text: String,
 }
 
 /// How many tables, indexes and functions there are.

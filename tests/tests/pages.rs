@@ -23,6 +23,7 @@ use tests::{
     cluster::{self, TestDatabase},
     files, http,
     ledger::count,
+    patience::until,
     processes::{Launch, Service},
     system::LINK_KEY,
 };
@@ -33,6 +34,8 @@ const MEMBERS: usize = 60;
 const CALLERS: usize = 200;
 /// Lists that each caller reads from the first page to the last.
 const LISTS: usize = 8;
+/// Longest wait for what has to come.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum List {
@@ -270,8 +273,8 @@ impl Gate {
         Self { database, connection }
     }
 
-    /// One reader, its queue and its batches of these sizes.
-    fn pages(&self, queue: u32, batch: u32) -> Pages<i32, i32> {
+    /// One reader that has its connection, its queue and its batches of these sizes.
+    async fn pages(&mut self, queue: u32, batch: u32) -> Pages<i32, i32> {
         let args = PageArgs {
             page_readers: 1,
             page_batch: batch,
@@ -279,18 +282,21 @@ impl Gate {
             page_session: String::new(),
         };
         let pool = postgres::pool(&self.database.url.clone().into(), 1, Vec::new());
-        pages::start("pages", &args, &pool, read)
+        let pages = pages::start("pages", &args, &pool, read);
+        assert_eq!(read_connected(&pages, 0).await, Ok(vec![0, 0]));
+        self.execute("TRUNCATE asked");
+        pages
     }
 
     fn close(&mut self) {
-        self.lock("SELECT pg_advisory_lock(1)");
+        self.execute("SELECT pg_advisory_lock(1)");
     }
 
     fn open(&mut self) {
-        self.lock("SELECT pg_advisory_unlock(1)");
+        self.execute("SELECT pg_advisory_unlock(1)");
     }
 
-    fn lock(&mut self, statement: &str) {
+    fn execute(&mut self, statement: &str) {
         self.connection
             .batch_execute(statement)
             .expect("the gate can be moved");
@@ -298,13 +304,12 @@ impl Gate {
 
     /// Waits until a reader stands before the gate.
     async fn until_one_waits(&self) {
-        while count(
-            &self.database,
-            "pg_locks WHERE locktype = 'advisory' AND NOT granted",
-        ) == 0
-        {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let waiting = "pg_locks WHERE locktype = 'advisory' AND NOT granted \
+                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        until(PATIENCE, "a reader stands before the gate", async || {
+            count(&self.database, waiting) > 0
+        })
+        .await;
     }
 
     fn asked(&self) -> i64 {
@@ -336,6 +341,17 @@ const CUT_OFF: i32 = -2;
 const PANIC: i32 = -3;
 const DAMAGED: i32 = -4;
 
+/// Reads, again where the reader had no connection in the half second that it waits for one.
+async fn read_connected(pages: &Pages<i32, i32>, what: i32) -> Result<Vec<i32>, PageError> {
+    let mut page = Err(PageError::Unavailable);
+    until(PATIENCE, "the reader has a connection", async || {
+        page = pages.read(what, later()).await;
+        page != Err(PageError::Unavailable)
+    })
+    .await;
+    page
+}
+
 fn later() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
@@ -343,7 +359,7 @@ fn later() -> Instant {
 #[tokio::test]
 async fn a_full_queue_refuses_at_once_and_those_in_it_are_served() {
     let mut gate = Gate::new("full_queue");
-    let pages = gate.pages(2, 8);
+    let pages = gate.pages(2, 8).await;
     gate.close();
     let mut first = Box::pin(pages.read(1, later()));
     assert!((&mut first).now_or_never().is_none());
@@ -363,7 +379,7 @@ async fn a_full_queue_refuses_at_once_and_those_in_it_are_served() {
 #[tokio::test]
 async fn what_nobody_waits_for_any_more_is_not_read() {
     let mut gate = Gate::new("nobody_waits");
-    let pages = gate.pages(8, 8);
+    let pages = gate.pages(8, 8).await;
     gate.close();
     let mut first = Box::pin(pages.read(1, later()));
     assert!((&mut first).now_or_never().is_none());
@@ -384,7 +400,7 @@ async fn what_nobody_waits_for_any_more_is_not_read() {
 /// What those get who are read together, each asking for one of `asked`, and whether the next one is served.
 async fn check(hint: &str, asked: [i32; 3], expected: [Result<Vec<i32>, PageError>; 3]) {
     let mut gate = Gate::new(hint);
-    let pages = gate.pages(8, 8);
+    let pages = gate.pages(8, 8).await;
     gate.close();
     let mut first = Box::pin(pages.read(1, later()));
     assert!((&mut first).now_or_never().is_none());
@@ -396,7 +412,7 @@ async fn check(hint: &str, asked: [i32; 3], expected: [Result<Vec<i32>, PageErro
     gate.open();
     assert_eq!(first.await, Ok(vec![1, 1]));
     assert_eq!(join_all(together).await, expected);
-    assert_eq!(pages.read(9, later()).await, Ok(vec![9, 9]), "the next one");
+    assert_eq!(read_connected(&pages, 9).await, Ok(vec![9, 9]), "the next one");
 }
 
 #[tokio::test]
@@ -421,8 +437,8 @@ async fn without_a_database_all_are_told_so_and_the_next_is_served() {
 
 #[tokio::test]
 async fn a_connection_that_was_lost_meanwhile_costs_nobody_their_page() {
-    let gate = Gate::new("lost_meanwhile");
-    let pages = gate.pages(8, 8);
+    let mut gate = Gate::new("lost_meanwhile");
+    let pages = gate.pages(8, 8).await;
     assert_eq!(pages.read(1, later()).await, Ok(vec![1, 1]));
     let mut connection = PgConnection::establish(&gate.database.url).expect("the test's Postgres runs");
     connection
