@@ -65,7 +65,7 @@ pub(crate) fn router(web: Web) -> Router {
 async fn settings(State(web): State<Web>, reader: Reader) -> Response {
     match web.choices(&reader).await {
         Ok(Some(preferences)) => settings_page(reader.language, &preferences, false),
-        Ok(None) => neutral(reader.language),
+        Ok(None) => neutral(reader.browser),
         Err(error) => unavailable(&reader, &error),
     }
 }
@@ -102,12 +102,17 @@ async fn save(
     .switch(Kind::Reply, Some(choices.replies.is_some()));
     match web.choose(&reader, changes).await {
         Ok(Some(preferences)) => settings_page(reader.language, &preferences, true),
-        Ok(None) => neutral(reader.language),
+        Ok(None) => neutral(reader.browser),
         Err(error) => unavailable(&reader, &error),
     }
 }
 
-async fn offer(reader: Reader) -> Response {
+async fn offer(State(web): State<Web>, reader: Reader) -> Response {
+    match web.choices(&reader).await {
+        Ok(Some(_)) => {}
+        Ok(None) => return neutral(reader.browser),
+        Err(error) => return unavailable(&reader, &error),
+    }
     let values = context! { kind => reader.link.kind.name() };
     page(StatusCode::OK, reader.language, "unsubscribe.html", values)
 }
@@ -120,7 +125,7 @@ async fn unsubscribe(State(web): State<Web>, reader: Reader, request: Request) -
     let changes = Changes::default().switch(kind, Some(false));
     match web.choose(&reader, changes).await {
         Ok(Some(_)) => {}
-        Ok(None) => return neutral(reader.language),
+        Ok(None) => return neutral(reader.browser),
         Err(error) => return unavailable(&reader, &error),
     }
     let values = context! { kind => kind.name(), settings_url => web.links.settings(&reader.link) };
@@ -164,6 +169,8 @@ async fn is_one_click(mut request: Request) -> bool {
 struct Reader {
     link: Link,
     language: Language,
+    /// What their browser asks for, where the page must not tell whose link it was.
+    browser: Language,
 }
 
 impl FromRequestParts<Web> for Reader {
@@ -174,12 +181,14 @@ impl FromRequestParts<Web> for Reader {
         // What is no text at all is no token of ours, either.
         let token = Path::<String>::from_request_parts(parts, web).await;
         let token = token.map_or_else(|_| String::new(), |Path(token)| token);
+        let browser = browser(&parts.headers);
         match web.links.open(&token, web.clock.now()) {
             Some(link) => Ok(Self {
                 language: Language::of(&link.locale),
                 link,
+                browser,
             }),
-            None => Err(neutral(browser(&parts.headers))),
+            None => Err(neutral(browser)),
         }
     }
 }

@@ -56,7 +56,12 @@ pub fn secret(value: &str) -> Result<SecretString, String> {
 /// Refuses a connection string that would send data in clear over a network, or that libpq reads otherwise than it looks.
 /// What is wrong is told without the string: it has a password.
 pub fn check_url(url: &SecretString) -> Result<(), String> {
-    let url = url.expose_secret();
+    #[expect(clippy::disallowed_methods, reason = "libpq reads these by itself")]
+    let variable = |name: &str| std::env::var(name).ok();
+    check(url.expose_secret(), variable)
+}
+
+fn check(url: &str, variable: impl Fn(&str) -> Option<String>) -> Result<(), String> {
     if after_scheme(url).is_none() && !url.contains('=') {
         return Err(
             "DATABASE_URL must be a Postgres connection string, e.g. postgres://user:password@host/name"
@@ -67,7 +72,24 @@ pub fn check_url(url: &SecretString) -> Result<(), String> {
         return Err("DATABASE_URL must begin with postgres:// or postgresql://".to_owned());
     }
     check_spelling(url)?;
-    let hosts = hosts(url);
+    let sets = |name: &str| parameters(url).any(|(set, _)| set == name);
+    if sets("service") || variable("PGSERVICE").is_some() {
+        return Err(
+            "DATABASE_URL, or PGSERVICE, names a service, whose host nobody checks: name the host".to_owned(),
+        );
+    }
+    let from_variable = |name: &str| -> Vec<String> {
+        let named = variable(name).unwrap_or_default();
+        named.split(',').map(str::to_owned).collect()
+    };
+    let mut hosts = hosts(url);
+    // What the string leaves out libpq takes from its environment.
+    if hosts.iter().all(String::is_empty) {
+        hosts.extend(from_variable("PGHOST"));
+    }
+    if !sets("hostaddr") {
+        hosts.extend(from_variable("PGHOSTADDR"));
+    }
     let tls = parameters(url).any(|(name, value)| name == "sslmode" && value == "verify-full");
     let local = |host: &str| {
         host.is_empty()
@@ -76,10 +98,7 @@ pub fn check_url(url: &SecretString) -> Result<(), String> {
             || host == "localhost"
             || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
     };
-    match (
-        tls,
-        hosts.iter().all(|host| local(host)) && !is_named_elsewhere(url, &hosts),
-    ) {
+    match (tls, hosts.iter().all(|host| local(host))) {
         (true, _) if cfg!(feature = "bundled-libpq") && !cfg!(feature = "bundled-libpq-tls") => {
             return Err(
                 "DATABASE_URL asks for TLS, which this build's libpq does not have: build with \
@@ -90,7 +109,11 @@ pub fn check_url(url: &SecretString) -> Result<(), String> {
         (true, _) | (false, true) => return Ok(()),
         (false, false) => {}
     }
-    Err("DATABASE_URL names a host beyond loopback: add sslmode=verify-full (and sslrootcert), so that nobody can read along".to_owned())
+    Err(
+        "DATABASE_URL, PGHOST or PGHOSTADDR names a host beyond loopback: add sslmode=verify-full (and sslrootcert), so \
+         that nobody can read along"
+            .to_owned(),
+    )
 }
 
 /// libpq would find the end of a password elsewhere than its writer, and tell the rest of it in its error.
@@ -107,8 +130,11 @@ fn check_spelling(url: &str) -> Result<(), String> {
             )
         };
     };
+    // It looks for the user up to the first slash, whether or not a query begins before.
+    let head = rest.split('/').next().unwrap_or_default();
     let (before_query, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = before_query.split_once('/').unwrap_or((before_query, ""));
+    let is_plain = !rest.contains(|c: char| c.is_whitespace() || c.is_control()) && !rest.contains("%00");
     let is_encoded = rest.split('%').skip(1).all(|after| {
         let digits = after.as_bytes().first_chunk::<2>();
         digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
@@ -118,23 +144,31 @@ fn check_spelling(url: &str) -> Result<(), String> {
             .is_some_and(|(name, _)| !name.contains(['%', '@']))
     };
     let are_named = query.is_empty() || query.split('&').all(is_named);
-    if is_encoded && are_named && authority.matches('@').count() <= 1 && !path.contains('@') {
+    let has_one_user = authority.matches('@').count() <= 1
+        && !path.contains('@')
+        && head
+            .split_once('@')
+            .is_none_or(|(before, _)| !before.contains('?'));
+    let is_host = |host: &str| {
+        host.strip_prefix('[').is_none_or(|v6| {
+            v6.split_once(']')
+                .is_some_and(|(_, port)| port.is_empty() || port.starts_with(':'))
+        })
+    };
+    let are_hosts = authority
+        .rsplit('@')
+        .next()
+        .unwrap_or_default()
+        .split(',')
+        .all(is_host);
+    if is_plain && is_encoded && are_named && has_one_user && are_hosts {
         return Ok(());
     }
     Err(
         "DATABASE_URL: user and password of a URL must be percent-encoded: %25 for %, %2F for /, %3A for :, \
-         %3F for ?, %40 for @"
+         %3F for ?, %40 for @, %20 for a blank; an IPv6 address stands in brackets"
             .to_owned(),
     )
-}
-
-/// Whether libpq takes the host from its environment, or from a file that the string or the environment names.
-fn is_named_elsewhere(url: &str, hosts: &[String]) -> bool {
-    #[expect(clippy::disallowed_methods, reason = "what libpq reads by itself")]
-    let is_set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
-    let names_none = hosts.iter().all(String::is_empty);
-    parameters(url).any(|(name, _)| name == "service")
-        || names_none && ["PGHOST", "PGHOSTADDR", "PGSERVICE"].into_iter().any(is_set)
 }
 
 /// The hosts a connection string names, in either of libpq's forms.
@@ -327,10 +361,18 @@ pub fn is_held_up(error: &DieselError) -> bool {
     }
 }
 
+/// Whether the database is read-only, or a standby.
+fn is_read_only(error: &DieselError) -> bool {
+    matches!(
+        error,
+        DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)
+    )
+}
+
 /// Whether the database takes no writes just now: it is read-only or a standby, or its disk or memory is full.
 pub fn takes_no_writes(error: &DieselError) -> bool {
     match error {
-        DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => true,
+        error if is_read_only(error) => true,
         // Diesel has no kind for these (53100, 53200), only their English texts.
         DieselError::DatabaseError(_, information) => {
             let text = information.message();
@@ -392,7 +434,9 @@ impl Database {
                 let _permits = (share, permit);
                 let left = deadline.saturating_duration_since(Instant::now()).min(CHECKOUT);
                 let mut connection = pool.get_timeout(left).map_err(|_| DatabaseError::Unavailable)?;
-                work(&mut connection).map_err(DatabaseError::from)
+                let done = work(&mut connection);
+                done.inspect_err(|error| _ = leave_read_only(&mut connection, error))
+                    .map_err(DatabaseError::from)
             });
             done.await.unwrap_or(Err(DatabaseError::Panicked))
         };
@@ -416,6 +460,17 @@ impl Database {
         let timeout = args.statement_timeout_ms.to_string();
         Self::with_session(args, 1, vec![("statement_timeout".to_owned(), timeout)])
     }
+}
+
+/// Has the server end a connection that told that it is read-only, so that its pool opens another one: that may lead to the
+/// server that takes writes now. Answers whether it told that.
+pub fn leave_read_only(connection: &mut PgConnection, error: &DieselError) -> bool {
+    let is_read_only = is_read_only(error);
+    if is_read_only {
+        // It answers by ending.
+        let _ = diesel::sql_query("SELECT pg_terminate_backend(pg_backend_pid())").execute(connection);
+    }
+    is_read_only
 }
 
 impl fmt::Debug for Database {
@@ -548,7 +603,7 @@ mod tests {
     use super::*;
 
     fn said(url: &str) -> Result<(), String> {
-        check_url(&SecretString::from(url))
+        check(url, |_| None)
     }
 
     #[test]
@@ -577,6 +632,8 @@ mod tests {
             "postgres://u:p@127.0.0.1:5432/db",
             "postgres://u@[::1]:5432/db",
             "host=/run/pg user=postgres dbname=x",
+            "postgres://u:@%2Frun%2Fpg,localhost:5432/db?options=-c%20jit%3Doff",
+            "postgresql://",
         ] {
             assert_eq!(said(right), Ok(()), "{right}");
         }
@@ -590,13 +647,38 @@ mod tests {
             "host=/tmp,db.example dbname=x",
             "user=u\nhost=db.example\npassword=p",
             "user=u\thost=db.example",
-            "service=x",
-            "postgres:///x?service=y",
         ] {
             assert!(
                 said(wrong).expect_err(wrong).contains("sslmode=verify-full"),
                 "{wrong}"
             );
+        }
+    }
+
+    #[test]
+    fn what_libpq_takes_from_its_environment_counts() {
+        let with = |name: &'static str, value: &'static str| {
+            move |asked: &str| (asked == name).then(|| value.to_owned())
+        };
+        let named = "postgres://u@localhost/x";
+        for (url, name, value) in [
+            ("postgres:///x", "PGHOST", "db.example"),
+            ("dbname=x", "PGHOST", "/tmp,db.example"),
+            (named, "PGHOSTADDR", "192.0.2.1"),
+            (named, "PGSERVICE", "x"),
+        ] {
+            let wrong = check(url, with(name, value)).expect_err(name);
+            assert!(wrong.contains(name), "{wrong}");
+        }
+        for (url, name, value) in [
+            ("postgres:///x", "PGHOST", "/run/postgresql"),
+            (named, "PGHOST", "db.example"),
+            ("hostaddr=127.0.0.1 dbname=x", "PGHOSTADDR", "192.0.2.1"),
+        ] {
+            assert_eq!(check(url, with(name, value)), Ok(()), "{url}");
+        }
+        for wrong in ["service=x", "postgres:///x?service=y"] {
+            assert!(said(wrong).expect_err(wrong).contains("service"), "{wrong}");
         }
     }
 
@@ -617,6 +699,11 @@ mod tests {
             "postgres://u:a?hunter2@localhost/x",
             "postgres:///x?ho%73t=db.example",
             "postgres:///x?hunter2",
+            "postgres://u:hunter2@[::1/x",
+            "postgres://u:hunter2@[::1]5432/x",
+            "postgres://u:hunter 2@localhost/x",
+            "postgres://u:hunter2%00@localhost/x",
+            "postgres://localhost?user=u&password=hunter2@x",
             "host = localhost password = hunter2",
             "host=localhost password='hunter2 hunter2'",
         ] {

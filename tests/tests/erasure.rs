@@ -14,7 +14,7 @@ use tests::{
     local::Local,
     mail,
     operators::{Operators, used},
-    patience::until,
+    patience::{somebody_waits_for_a_lock, until},
     processes::Service,
     system::System,
 };
@@ -263,7 +263,7 @@ async fn a_member_who_is_made_known_again_begins_anew_with_their_account() {
 /// Also where the call that erased them broke off before it had ended what was open.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_open_ends_before_its_member_is_known_again() {
-    let local = Local::start("erase_halfway", &["--max-call-ms", "3000"]).await;
+    let local = Local::start("erase_halfway", &[]).await;
     let clients = local.clients();
     let ben = member("Ben");
     clients.upsert(vec![ben.clone()]).await.expect("taken");
@@ -279,10 +279,9 @@ async fn what_was_open_ends_before_its_member_is_known_again() {
         .erase(&ben.member_id)
         .await
         .expect_err("it waits for the lock");
-    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while local.count(waiting) > 0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    assert_eq!(local.count("SELECT count(*) FROM erasure"), 1, "it has begun");
+    let nobody_waits = async || !somebody_waits_for_a_lock(&local.database);
+    until(Duration::from_secs(60), "nobody waits for the lock", nobody_waits).await;
     holder.batch_execute("COMMIT").expect("let go");
     clients.upsert(vec![ben.clone()]).await.expect("taken");
     not_found(clients.act(Act::Accept, &ben.member_id, &invitation).await);

@@ -156,17 +156,20 @@ async fn ten_thousand_emails_survive_kill_dash_nine_every_two_seconds() {
     );
 }
 
-/// Ids of emails in their body.
-fn in_body(database: &TestDatabase) -> HashSet<String> {
+/// Open emails, and which worker holds each, of those that are as `which` says.
+fn claims(database: &TestDatabase, which: &str) -> HashSet<(String, String)> {
     #[derive(QueryableByName)]
-    struct Id {
+    struct Claim {
         #[diesel(sql_type = diesel::sql_types::Text)]
         id: String,
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        worker: String,
     }
-    let ids: Vec<Id> = sql_query("SELECT email_id::text AS id FROM due WHERE phase = 2")
+    let claims = format!("SELECT email_id::text AS id, leased_by::text AS worker FROM due WHERE {which}");
+    let claims: Vec<Claim> = sql_query(claims)
         .load(&mut database.connect())
         .expect("the queue can be read");
-    ids.into_iter().map(|row| row.id).collect()
+    claims.into_iter().map(|claim| (claim.id, claim.worker)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -191,9 +194,11 @@ async fn a_process_that_is_stopped_past_its_leases_ends_nothing_that_another_too
         tokio::time::sleep(Duration::from_millis(700)).await;
         stopped.service.pause();
         // What it has asked the database for is done by and by.
+        let held = claims(&stopped.database, "leased_by IS NOT NULL");
         let mut begun = HashSet::new();
         for _ in 0..25 {
-            begun.extend(in_body(&stopped.database));
+            let in_body = claims(&stopped.database, "phase = 2");
+            begun.extend(held.intersection(&in_body).map(|(id, _worker)| id.clone()));
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         tokio::time::sleep(Duration::from_millis(2_200)).await;
@@ -445,6 +450,11 @@ async fn try_forgotten(hint: &str) -> Option<Forgotten> {
     cluster.kill();
     post.service.pause();
     cluster.start().expect("it starts again");
+    assert_eq!(
+        ledger::count(&post.database, "due"),
+        1,
+        "what was acknowledged is there"
+    );
     let is_forgotten = ledger::count(&post.database, "due WHERE lease_epoch = 0") == 1;
     is_forgotten.then_some((cluster, sink, [post, other], email))
 }

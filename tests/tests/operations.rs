@@ -343,18 +343,31 @@ async fn while_the_database_takes_no_writes_callers_are_told_to_come_again() {
     let mut database = system.invitations_database.connect();
     let name = "SELECT format('ALTER DATABASE %I SET default_transaction_read_only TO on', current_database()) AS text";
     let alter: Text = sql_query(name).get_result(&mut database).expect("asked");
-    sql_query(alter.text).execute(&mut database).expect("altered");
+    sql_query(&alter.text).execute(&mut database).expect("altered");
     let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
     sql_query(others).execute(&mut database).expect("ended");
-    // What was connected before may end in between.
-    let mut refused = clients.send(&ada, &ben).await.expect_err("it takes no writes");
     for _ in 0..20 {
+        let refused = clients.send(&ada, &ben).await.expect_err("it takes no writes");
         assert_eq!(refused.code(), Code::Unavailable, "{refused}");
-        refused = clients.send(&ada, &ben).await.expect_err("it takes no writes");
+        assert_eq!(reason(&refused), "DATABASE_UNAVAILABLE");
+        assert!(refused.get_error_details().retry_info().is_some());
     }
-    assert_eq!(reason(&refused), "DATABASE_UNAVAILABLE");
-    assert!(refused.get_error_details().retry_info().is_some());
+    let is_ready = async || system.invitations.is_ready().await;
+    until(PATIENCE, "reads go on", is_ready).await;
+    let refused = clients.send(&ada, &ben).await.expect_err("it takes no writes");
+    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    let told = "the database takes no writes";
+    assert!(system.invitations.log().contains(told), "{refused}");
+    let alter = alter.text.replace(" TO on", " TO off");
+    let mut database = system.invitations_database.connect();
+    sql_query("SET default_transaction_read_only TO off")
+        .execute(&mut database)
+        .expect("set");
+    sql_query(alter).execute(&mut database).expect("altered");
+    // No connection of before is kept.
+    let sends = async || clients.send(&ada, &ben).await.is_ok();
+    until(PATIENCE, "it takes writes again", sends).await;
 }
 
 #[derive(diesel::QueryableByName)]

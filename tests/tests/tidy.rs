@@ -72,6 +72,31 @@ fn nothing_points_out_of_the_repository() {
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
+/// What clients tell errors by.
+#[test]
+fn every_reason_is_in_the_documents() {
+    let read = |file: &Path| fs::read_to_string(file).expect("it is text");
+    let documents = ["errors.md", "transitions.md", "operating-notify.md"];
+    let documents = documents
+        .map(|name| read(&root().join("docs").join(name)))
+        .concat();
+    let gates = ["invitations-svc/src", "notify-svc/src"].map(|src| room_files(&root().join(src), "grpc"));
+    let mut sources = gates.concat();
+    sources.extend(room_files(&root().join("shell/src"), "gate"));
+    sources.push(root().join("shell/src/errors.rs"));
+    let mut reasons = 0;
+    for file in sources {
+        // Shorter ones are methods of HTTP and the like.
+        let is_reason =
+            |word: &&str| word.len() >= 8 && word.bytes().all(|c| c == b'_' || c.is_ascii_uppercase());
+        for reason in read(&file).split('"').filter(is_reason) {
+            assert!(has_word(&documents, reason), "{reason} of {}", file.display());
+            reasons += 1;
+        }
+    }
+    assert!(reasons > 30, "{reasons} were found");
+}
+
 #[test]
 fn a_forbidden_word_is_found_in_code_and_not_in_comments_or_other_words() {
     let found = |line: &str, word: &str| has_word(code(line), word);

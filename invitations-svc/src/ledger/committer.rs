@@ -10,7 +10,7 @@ use diesel::{PgConnection, r2d2::ConnectionManager};
 use r2d2::PooledConnection;
 use shell::{
     clock::Clock,
-    postgres::{Pool, may_pass_again, takes_no_writes},
+    postgres::{Pool, leave_read_only, may_pass_again, takes_no_writes},
 };
 
 use super::{
@@ -142,11 +142,14 @@ impl Committer {
         // A panic in a rule is a bug of ours, and must not fail the neighbours of the command that meets it.
         let result = catch_unwind(AssertUnwindSafe(|| commit(connection, commands, terms)))
             .unwrap_or(Err(Failure::Panicked));
-        if matches!(
-            result,
-            Err(Failure::LostBefore | Failure::LostDuring | Failure::Panicked)
-        ) {
-            *db = None;
+        match &result {
+            Ok(_) => {}
+            Err(Failure::LostBefore | Failure::LostDuring | Failure::Panicked) => *db = None,
+            Err(Failure::Refused(error)) => {
+                if leave_read_only(connection, error) {
+                    *db = None;
+                }
+            }
         }
         result
     }

@@ -67,12 +67,12 @@ pub struct Eraser {
 }
 
 impl Eraser {
-    /// Erases what there is now of members who were erased. Nothing to do is OK.
+    /// Erases what there is now of members who were erased and are not known again. Nothing to do is OK.
     pub async fn erase(&self, member_ids: Vec<Uuid>, deadline: Instant) -> Result<(), Unfinished> {
         let read = self
             .database
             .run(deadline, move |db| erasure::under_way(db, Some(&member_ids)));
-        for erasure in read.await? {
+        for erasure in read.await?.into_iter().filter(|erasure| !erasure.known_again) {
             self.sweep(erasure, deadline).await?;
         }
         Ok(())
@@ -176,6 +176,14 @@ impl Eraser {
     }
 
     async fn sweep(&self, erasure: Erasure, deadline: Instant) -> Result<(), Unfinished> {
+        // The member may be known again since it was read.
+        let member_id = erasure.member_id;
+        let read = self
+            .database
+            .run(deadline, move |db| erasure::under_way(db, Some(&[member_id])));
+        let Some(erasure) = read.await?.pop() else {
+            return Ok(());
+        };
         loop {
             let read = self
                 .database

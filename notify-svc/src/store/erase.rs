@@ -109,11 +109,12 @@ statement! {
 }
 
 statement! {
+    /// In whole seconds, as links have them; what was made in the same second may be of after.
     struct IsErased {
         member_id: Uuid as SqlUuid,
         at: jiff_diesel::Timestamp as Timestamptz,
     } -> Bool =
-    "SELECT EXISTS (SELECT FROM erased_reader WHERE member_id = " member_id " AND until >= " at ")"
+    "SELECT EXISTS (SELECT FROM erased_reader WHERE member_id = " member_id " AND date_trunc('second', until) > " at ")"
 }
 
 statement! {
@@ -171,7 +172,7 @@ pub(crate) fn blank_about(connection: &mut PgConnection, erasure: Erasure, limit
     blank.get_result(connection)
 }
 
-/// Does `work` for a member; answers none where they were erased at a time or after it.
+/// Does `work` for a member; answers none where they were erased after a time.
 pub(crate) fn unless_erased<T>(
     connection: &mut PgConnection,
     member_id: Uuid,
