@@ -57,7 +57,7 @@ pub fn secret(value: &str) -> Result<SecretString, String> {
 /// What is wrong is told without the string: it has a password.
 pub fn check_url(url: &SecretString) -> Result<(), String> {
     #[expect(clippy::disallowed_methods, reason = "libpq reads these by itself")]
-    let variable = |name: &str| std::env::var(name).ok();
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     check(url.expose_secret(), variable)
 }
 
