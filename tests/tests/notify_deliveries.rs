@@ -1,6 +1,6 @@
 //! What operators see of emails and do to them.
 
-use std::{collections::HashSet, path::Path};
+use std::{collections::HashSet, path::Path, time::Duration};
 
 use diesel::{RunQueryDsl, sql_query, sql_types::Text};
 use futures_util::future::join_all;
@@ -15,7 +15,8 @@ use tests::{
     clients::{id, reason, refusal, request},
     deliveries::{Deliveries, NOTE, bounce_of, told},
     emails::{Post, acceptance, address, initial, reminder, reply},
-    http, mail,
+    http, ledger, mail,
+    patience::until,
     races::released_together,
     smtp_sink::{At, Fault, SmtpSink},
 };
@@ -305,6 +306,24 @@ enum Act {
     Retry,
     Drop,
     Resolve(UncertainResolution),
+}
+
+#[tokio::test]
+async fn what_is_overdue_keeps_its_place_when_it_is_to_be_tried_now() {
+    let (post, sink, deliveries) = started("overdue").await;
+    sink.always(At::Ehlo, Fault::Reply("421 4.3.0 later"));
+    let email_id = queued(&post, &[initial()]).await.remove(0);
+    let is_put_off = async || ledger::count(&post.database, "due WHERE lease_epoch > 0 AND phase = 0") == 1;
+    until(
+        Duration::from_secs(30),
+        "the mail server is left alone",
+        is_put_off,
+    )
+    .await;
+    execute(&post, "UPDATE due SET run_at = now() - interval '1 hour'");
+    let retried = deliveries.retry(&email_id).await.expect("done");
+    let second = |time: Option<prost_types::Timestamp>| time.expect("set").seconds;
+    assert!(second(retried.next_attempt_time) < second(retried.create_time));
 }
 
 const ACTS: [Act; 5] = [
