@@ -611,11 +611,20 @@ async fn only_grpc_posts_reach_a_handler() {
 
 /// Posts `body` as a call of GetMember and answers gRPC status and reason.
 async fn raw(local: &Local, headers: &[(&'static str, &'static str)], body: Vec<u8>) -> (String, String) {
+    call(local, "invitations.v1.MemberService/GetMember", headers, body).await
+}
+
+async fn call(
+    local: &Local,
+    rpc: &str,
+    headers: &[(&'static str, &'static str)],
+    body: Vec<u8>,
+) -> (String, String) {
     let client = reqwest::Client::builder()
         .http2_prior_knowledge()
         .build()
         .expect("it builds");
-    let url = format!("http://{}/invitations.v1.MemberService/GetMember", local.grpc());
+    let url = format!("http://{}/{rpc}", local.grpc());
     let call = client
         .post(url)
         .header("content-type", "application/grpc")
@@ -627,6 +636,16 @@ async fn raw(local: &Local, headers: &[(&'static str, &'static str)], body: Vec<
     let answer = call.send().await.expect("it answers");
     let status = Status::from_header_map(answer.headers()).expect("an error in the headers");
     (i32::from(status.code()).to_string(), reason(&status))
+}
+
+/// Somebody's stubs are newer than this service.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_rpc_that_is_none_is_refused_with_its_reason() {
+    let local = Local::start("no_such_rpc", &[]).await;
+    for rpc in ["invitations.v1.MemberService/Nope", "x.v1.Nobody/Call", "x"] {
+        let (code, reason) = call(&local, rpc, &[], b"\0\0\0\0\0".to_vec()).await;
+        assert_eq!((&*code, &*reason), ("12", "NO_SUCH_RPC"), "{rpc}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ use tests::{
     local::Local,
 };
 use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
 async fn refused(clients: &Invitations, message: SendInvitationRequest) -> (Code, String) {
     let status = clients.send_with(message).await.expect_err("it is refused");
@@ -345,6 +346,12 @@ async fn a_request_gets_its_first_answer_for_24_hours() {
     };
     let reused = (Code::InvalidArgument, "REQUEST_ID_REUSED".to_owned());
     assert_eq!(refused(&clients, other.clone()).await, reused);
+    let status = clients
+        .send_with(other.clone())
+        .await
+        .expect_err("another request");
+    let wrong = status.get_details_bad_request().expect("fields are wrong");
+    assert_eq!(wrong.field_violations[0].field, "request_id");
     local.time.step(SignedDuration::from_millis(1));
     sent(&clients, other.clone()).await;
     assert_eq!(

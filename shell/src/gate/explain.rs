@@ -46,6 +46,8 @@ fn explanation(domain: &str, code: Code) -> Status {
         }
     }
 }
+
+/// What a path that is no rpc of ours is answered.
 pub(super) fn no_such_rpc(domain: &str) -> Status {
     let message = "there is no such rpc or encoding; reflection lists the rpcs";
     refusal(Code::Unimplemented, domain, "NO_SUCH_RPC", message)
