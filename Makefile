@@ -90,5 +90,8 @@ clean: ## Remove what was built and what `make run` keeps: its database and mail
 build:
 	cargo build --workspace --bins --locked
 
+need-grpcurl:
+	@command -v grpcurl >/dev/null || { echo "grpcurl is missing: make grpcurl" >&2; exit 1; }
+
 need-%:
 	@command -v $* >/dev/null || { echo "$* is missing: make tools" >&2; exit 1; }
